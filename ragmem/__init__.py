@@ -1,0 +1,1 @@
+"""Answers from your documents, with exact citations, on your own machine."""

@@ -1,0 +1,267 @@
+"""The seams: what each replaceable part must do.
+
+One contract suite per Protocol runs over every implementation (`tests/contracts/`). Implementations
+raise only errors of `ragmem.errors`. Everything is synchronous; a part that is not thread-safe says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol
+
+from ragmem.filters import Filter
+from ragmem.types import (
+    Candidate,
+    Chunk,
+    Completion,
+    FloatMatrix,
+    FloatVector,
+    Hit,
+    IndexEntry,
+    Message,
+    ParsedDocument,
+    RawDocument,
+    Scope,
+    SkippedItem,
+    SourceItem,
+)
+
+
+class Connector(Protocol):
+    """A source of documents. `discover` lists, `fetch` reads; neither changes the source."""
+
+    @property
+    def source_uri(self) -> str:
+        """The source's own URI, stable over runs: what the last run is compared with."""
+        ...
+
+    def discover(self) -> Iterator[SourceItem | SkippedItem]:
+        """List everything there, each item once.
+
+        Raises:
+            SourceError: the source cannot be listed to its end; nothing is deleted then.
+        """
+        ...
+
+    def fetch(self, item: SourceItem) -> RawDocument:
+        """Read one item.
+
+        Raises:
+            PermanentSourceError: it cannot be read until it changes.
+            TransientSourceError: it may be readable later.
+        """
+        ...
+
+
+class Parser(Protocol):
+    """Turns bytes into text with structure."""
+
+    def parse(self, raw: RawDocument) -> ParsedDocument:
+        """Parse one document.
+
+        Raises:
+            ParseError: the bytes cannot be read, or hold no text.
+        """
+        ...
+
+
+class TokenCounter(Protocol):
+    """Counts tokens as one particular model does."""
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """The number of tokens of each text, special tokens left out."""
+        ...
+
+
+class Chunker(Protocol):
+    """Cuts a document into chunks."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Names the algorithm and its settings: another fingerprint may cut differently."""
+        ...
+
+    def chunk(self, document: ParsedDocument) -> list[Chunk]:
+        """Cut a document; `chunk.text == document.text[chunk.start:chunk.end]` for each, in order."""
+        ...
+
+
+class Embedder(TokenCounter, Protocol):
+    """Turns texts into vectors of length one. Thread-safe."""
+
+    @property
+    def model_id(self) -> str:
+        """Names the weights and the settings that change a vector; the embedding cache's key."""
+        ...
+
+    @property
+    def dimensions(self) -> int:
+        """The length of a vector."""
+        ...
+
+    @property
+    def max_tokens(self) -> int:
+        """How many tokens of a text are read, special tokens left out; the rest is cut."""
+        ...
+
+    def embed_documents(self, texts: Sequence[str]) -> FloatMatrix:
+        """Embed texts to be found.
+
+        Returns:
+            Shape (len(texts), dimensions), rows in the order of the texts, each of length one.
+        """
+        ...
+
+    def embed_query(self, text: str) -> FloatVector:
+        """Embed a question; shape (dimensions,), length one."""
+        ...
+
+
+class Index(Protocol):
+    """What dense and lexical index have in common: derived from the store, rebuilt at will.
+
+    Changes are visible to searches and safe on disk once `commit` has returned. Adding what is
+    there and deleting what is not are no errors, so that replaying a change is safe.
+    """
+
+    def delete_chunks(self, chunk_ids: Sequence[str]) -> None:
+        """Remove chunks."""
+        ...
+
+    def delete_documents(self, document_ids: Sequence[str]) -> None:
+        """Remove every chunk of these documents."""
+        ...
+
+    def commit(self) -> None:
+        """Make all changes so far durable and visible."""
+        ...
+
+    def chunk_ids(self) -> set[str]:
+        """Every chunk in the index, for checks against the store."""
+        ...
+
+    def clear(self) -> None:
+        """Remove everything."""
+        ...
+
+    def close(self) -> None:
+        """Commit and let go of files and threads."""
+        ...
+
+
+class DenseIndex(Index, Protocol):
+    """Finds the vectors nearest to a vector by cosine."""
+
+    def upsert(self, entries: Sequence[IndexEntry], vectors: FloatMatrix) -> None:
+        """Add or replace entries.
+
+        Args:
+            entries: one a row of `vectors`.
+            vectors: shape (len(entries), dimensions), rows of length one.
+        """
+        ...
+
+    def search(
+        self, vector: FloatVector, *, k: int, scope: Scope, where: Filter | None = None
+    ) -> list[Candidate]:
+        """The k chunks nearest to the vector among those the scope sees and the filter admits.
+
+        Returns:
+            At most k, best first, scored by cosine similarity in [-1, 1].
+        """
+        ...
+
+    def similarities(self, vector: FloatVector, chunk_ids: Sequence[str]) -> Mapping[str, float]:
+        """The cosine similarity of these chunks to the vector; chunks not there are left out."""
+        ...
+
+
+class LexicalIndex(Index, Protocol):
+    """Finds chunks by the words they share with a text, scored by BM25."""
+
+    def upsert(self, entries: Sequence[IndexEntry]) -> None:
+        """Add or replace entries."""
+        ...
+
+    def search(
+        self, text: str, *, k: int, scope: Scope, where: Filter | None = None
+    ) -> list[Candidate]:
+        """The k best chunks among those the scope sees and the filter admits.
+
+        Args:
+            text: any text; nothing in it is query syntax.
+
+        Returns:
+            At most k with a score above zero, best first; equal scores ordered by chunk id.
+        """
+        ...
+
+
+class Reranker(Protocol):
+    """Scores candidates again with a closer look."""
+
+    @property
+    def name(self) -> str:
+        """What the trace calls it."""
+        ...
+
+    def rerank(self, question: str, hits: Sequence[Hit]) -> list[float]:
+        """A score for each hit, in the order given; higher is better."""
+        ...
+
+
+class ChatModel(TokenCounter, Protocol):
+    """Generates text. Thread-safe; calls from several threads run side by side."""
+
+    @property
+    def model_id(self) -> str:
+        """Names the model and its weights, for traces and results."""
+        ...
+
+    @property
+    def context_tokens(self) -> int:
+        """The most tokens a prompt and its completion may have together."""
+        ...
+
+    def chat(
+        self,
+        messages: Sequence[Message],
+        *,
+        max_tokens: int,
+        temperature: float = 0.0,
+        seed: int = 0,
+        json_schema: Mapping[str, object] | None = None,
+    ) -> Completion:
+        """Generate a reply.
+
+        Args:
+            messages: the conversation; untrusted text never has the role `system`.
+            max_tokens: the most tokens to generate.
+            temperature: 0 takes the likeliest token each time.
+            seed: makes sampling repeatable.
+            json_schema: the reply is a JSON document valid under it.
+
+        Raises:
+            GenerationError: the engine failed, the prompt does not fit, or output under a schema
+                was cut off.
+        """
+        ...
+
+    def stream(
+        self,
+        messages: Sequence[Message],
+        *,
+        max_tokens: int,
+        temperature: float = 0.0,
+        seed: int = 0,
+    ) -> Iterator[str]:
+        """Generate a reply piece by piece; closing the iterator stops the engine.
+
+        Raises:
+            GenerationError: as `chat`.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of the engine's memory and threads."""
+        ...
