@@ -109,7 +109,8 @@ def _ordered(operator: Operator, left: object, right: object) -> bool:
     if isinstance(left, str) and isinstance(right, str):
         below, equal = left < right, left == right
     elif _kind(left) == _kind(right) == "number":
-        assert isinstance(left, (int, float)) and isinstance(right, (int, float))
+        assert isinstance(left, (int, float))
+        assert isinstance(right, (int, float))
         below, equal = left < right, left == right
     else:
         return False

@@ -1,7 +1,8 @@
 """The seams: what each replaceable part must do.
 
-One contract suite per Protocol runs over every implementation (`tests/contracts/`). Implementations
-raise only errors of `ragmem.errors`. Everything is synchronous; a part that is not thread-safe says so.
+One contract suite per Protocol runs over every implementation (`tests/contracts/`).
+Implementations raise only errors of `ragmem.errors`. Everything is synchronous; a part that is not
+thread-safe says so.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ class Chunker(Protocol):
         ...
 
     def chunk(self, document: ParsedDocument) -> list[Chunk]:
-        """Cut a document; `chunk.text == document.text[chunk.start:chunk.end]` for each, in order."""
+        """Cut a document, in order; each `chunk.text == document.text[chunk.start : chunk.end]`."""
         ...
 
 

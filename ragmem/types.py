@@ -25,7 +25,7 @@ FloatVector = npt.NDArray[np.float32]
 """One value a dimension, float32."""
 
 TextFormat = Literal["plain", "markdown", "code"]
-"""How the text is structured: prose; Markdown with headings, tables, lists and fences; source code."""
+"""Prose; Markdown with headings, tables, lists and fences; source code."""
 
 PUBLIC: frozenset[str] = frozenset()
 """The access list of a document that everyone in its tenant may see."""
