@@ -151,6 +151,7 @@ class Document:
     id: str
     uri: str
     text: str
+    text_format: TextFormat
     title: str
     pages: tuple[PageSpan, ...]
     language: str
@@ -433,11 +434,22 @@ class SyncProgress:
     """One step of a running sync, for progress bars and callbacks.
 
     Attributes:
-        stage: what just happened to `uri`; `committed` means it is safe in the store.
-        done, total: items handled and items found so far.
+        stage: what just happened to `uri`; `committed` means it is safe in the store. `embedded`
+            and `indexed` are steps inside a group of documents and have no URI.
+        done, total: items handled and items found, or chunks in the steps inside a group.
     """
 
-    stage: Literal["discovered", "parsed", "committed", "unchanged", "failed", "skipped", "deleted"]
+    stage: Literal[
+        "discovered",
+        "parsed",
+        "embedded",
+        "committed",
+        "indexed",
+        "unchanged",
+        "failed",
+        "skipped",
+        "deleted",
+    ]
     uri: str
     done: int
     total: int

@@ -1,0 +1,211 @@
+"""What an agent knows: documents added from sources, searched, listed and removed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Protocol
+
+from ragmem.errors import UnknownDocument
+from ragmem.filters import Filter
+from ragmem.ingestion.deletion import drop_documents, drop_source
+from ragmem.ingestion.indexer import Indexer
+from ragmem.ingestion.run import SyncOptions
+from ragmem.ingestion.sync import SyncEngine
+from ragmem.ingestion.tally import ProgressCallback
+from ragmem.ingestion.texts import TextDocuments
+from ragmem.ports import Connector
+from ragmem.retrieval.search import Ranking, Searcher
+from ragmem.store.audit import record_action
+from ragmem.store.embeddings import delete_unused_embeddings
+from ragmem.store.reader import StoreReader
+from ragmem.store.sources import list_sources
+from ragmem.store.status import StoreStatus, read_status
+from ragmem.store.store import Store
+from ragmem.types import (
+    PUBLIC,
+    Document,
+    DocumentInfo,
+    Metadata,
+    Scope,
+    SearchResult,
+    SyncReport,
+    TextDocument,
+)
+
+_EVERYONE = Scope()
+
+
+class ConnectorChooser(Protocol):
+    """Makes the connector for a location; the app knows which there are."""
+
+    def __call__(self, location: str | Path) -> Connector:
+        """The connector for a path, a glob or a URI.
+
+        Raises:
+            UnknownSource: none takes it, or nothing is there.
+        """
+        ...
+
+
+class Knowledge:
+    """The documents of a store. Get one from `Agent.knowledge`."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        engine: SyncEngine,
+        indexer: Indexer,
+        searcher: Searcher,
+        connector_for: ConnectorChooser,
+    ) -> None:
+        self._store = store
+        self._reader = StoreReader(store)
+        self._engine = engine
+        self._indexer = indexer
+        self._searcher = searcher
+        self._connector_for = connector_for
+
+    def add(
+        self,
+        source: str | Path | Connector,
+        *,
+        tenant: str = "default",
+        acl: Iterable[str] = PUBLIC,
+        metadata: Metadata | None = None,
+        on_progress: ProgressCallback | None = None,
+    ) -> SyncReport:
+        """Bring the store in step with a source: new, changed and deleted documents.
+
+        Args:
+            source: a file, a folder, a glob, a URI, or a connector of your own.
+            tenant: whose documents they are.
+            acl: principals who may see them, such as `user:ana` or `group:staff`; empty means
+                everyone in the tenant.
+            metadata: added to each document, for filters.
+            on_progress: called after every step.
+
+        Returns:
+            What was done; every item found is in exactly one of its counts.
+
+        Raises:
+            UnknownSource: nothing is there, or no connector takes it.
+            StoreError: the store was opened for reading.
+        """
+        connector = self._connector_for(source) if isinstance(source, str | Path) else source
+        options = SyncOptions(tenant=tenant, acl=frozenset(acl), metadata=metadata or {})
+        return self._engine.sync(connector, options=options, on_progress=on_progress)
+
+    def add_texts(
+        self,
+        documents: Iterable[TextDocument],
+        *,
+        tenant: str = "default",
+        source: str = "texts",
+        on_progress: ProgressCallback | None = None,
+    ) -> SyncReport:
+        """Add or replace documents that the program itself holds; others stay as they are.
+
+        Args:
+            documents: each with a URI of its own.
+            tenant: whose documents they are.
+            source: the name under which they belong together.
+            on_progress: called after every step.
+
+        Raises:
+            UsageError: two documents have the same URI.
+            StoreError: the store was opened for reading.
+        """
+        connector = TextDocuments(list(documents), source_uri=f"texts:{source}")
+        options = SyncOptions(tenant=tenant, delete_missing=False)
+        return self._engine.sync(connector, options=options, on_progress=on_progress)
+
+    def remove(self, uri: str | Path, *, scope: Scope = _EVERYONE) -> int:
+        """Remove a document, or a source with all documents that no other source has.
+
+        The next `add` of a source that still holds the document brings it back.
+
+        Args:
+            uri: a document's or a source's URI, or a path.
+            scope: who is asking; only documents it sees can be removed.
+
+        Returns:
+            How many documents went.
+
+        Raises:
+            UnknownDocument: neither a document nor a source that the scope sees.
+        """
+        with self._store.writing() as connection:
+            sources = {s.uri: s for s in list_sources(connection, tenant=scope.tenant)}
+            source = next((sources[each] for each in _names(uri) if each in sources), None)
+            if source is not None:
+                removed = drop_source(connection, source, scope=scope)
+            else:
+                removed = [self.document(uri, scope=scope).id]
+                drop_documents(connection, removed)
+            delete_unused_embeddings(connection)
+            record_action(
+                connection,
+                tenant=scope.tenant,
+                actor=f"user:{scope.user}" if scope.user else "",
+                action="remove",
+                details={"documents": len(removed)},
+            )
+        self._indexer.apply_pending()
+        return len(removed)
+
+    def search(
+        self,
+        question: str,
+        *,
+        k: int = 10,
+        scope: Scope = _EVERYONE,
+        where: Filter | None = None,
+        ranking: Ranking = "default",
+    ) -> SearchResult:
+        """Find the chunks that answer a question best.
+
+        Args:
+            question: any text but an empty one.
+            k: the most hits to return.
+            scope: who is asking; what it may not see is neither returned nor ranked.
+            where: a filter over document metadata, applied before ranking.
+            ranking: which order to return; "default" is the best.
+
+        Returns:
+            At most k hits, best first, and the stages that led to them.
+
+        Raises:
+            UsageError: the question is empty or k is out of bounds.
+        """
+        return self._searcher.search(question, k=k, scope=scope, where=where, ranking=ranking)
+
+    def documents(self, *, scope: Scope = _EVERYONE) -> list[DocumentInfo]:
+        """The documents that the scope sees, by URI."""
+        return self._reader.documents(scope=scope)
+
+    def document(self, uri: str | Path, *, scope: Scope = _EVERYONE) -> Document:
+        """One document with its text.
+
+        Args:
+            uri: its URI, or a path.
+            scope: who is asking.
+
+        Raises:
+            UnknownDocument: no document with this URI is visible in the scope.
+        """
+        for name in _names(uri):
+            found = self._reader.find(name, scope=scope)
+            if found is not None:
+                return found
+        raise UnknownDocument(f"no document {uri} in this store; list them: ragmem status")
+
+    def status(self, *, scope: Scope = _EVERYONE) -> StoreStatus:
+        """The store in numbers, and how each source's last run ended."""
+        return read_status(self._store, scope=scope)
+
+
+def _names(uri: str | Path) -> list[str]:
+    """What a caller may mean: the URI as it is, or a path as a URI."""
+    return [str(uri), Path(uri).expanduser().resolve().as_uri()]

@@ -1,0 +1,73 @@
+"""Builds a store's derived parts again: the indexes, or every chunk and vector with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ragmem.ingestion.indexer import Indexer
+from ragmem.ingestion.writer import DocumentWriter
+from ragmem.ports import Chunker, Embedder
+from ragmem.store.chunks import replace_chunks
+from ragmem.store.documents import all_document_ids, read_documents_by_id
+from ragmem.store.embeddings import delete_other_models, delete_unused_embeddings
+from ragmem.store.index_ops import append_rebuild
+from ragmem.store.stamp import Stamp, write_stamp
+from ragmem.store.store import Store
+from ragmem.types import Chunk, Document, ParsedDocument
+
+
+def embed_again(
+    *,
+    store: Store,
+    chunker: Chunker,
+    embedder: Embedder,
+    indexer: Indexer,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> None:
+    """Chunk and embed every document with other models, then rebuild both indexes.
+
+    The vectors are computed first and cached as they come, so that a killed run goes on where it
+    was; chunks and stamp change together in one transaction at the end.
+
+    Args:
+        on_progress: called with documents embedded and documents in all.
+    """
+    writer = DocumentWriter(store=store, embedder=embedder)
+    with store.reading() as connection:
+        document_ids = all_document_ids(connection)
+    for done, document_id in enumerate(document_ids, start=1):
+        chunks = _chunks_of(store, chunker, document_id)
+        writer.embed_missing([chunk.embedded_text for chunk in chunks])
+        if on_progress is not None:
+            on_progress(done, len(document_ids))
+    with store.writing() as connection:
+        for document_id in document_ids:
+            for document in read_documents_by_id(connection, [document_id]):
+                replace_chunks(connection, document_id, chunker.chunk(_as_parsed(document)))
+        # The vectors in the indexes are the old model's: chunk ids alone would not tell.
+        append_rebuild(connection)
+        write_stamp(
+            connection,
+            Stamp(embedding_model=embedder.model_id, dimensions=embedder.dimensions),
+        )
+        delete_other_models(connection, model_id=embedder.model_id)
+        delete_unused_embeddings(connection)
+    indexer.apply_pending()
+
+
+def _chunks_of(store: Store, chunker: Chunker, document_id: str) -> list[Chunk]:
+    with store.reading() as connection:
+        documents = read_documents_by_id(connection, [document_id])
+    return [chunk for document in documents for chunk in chunker.chunk(_as_parsed(document))]
+
+
+def _as_parsed(document: Document) -> ParsedDocument:
+    return ParsedDocument(
+        text=document.text,
+        text_format=document.text_format,
+        title=document.title,
+        pages=document.pages,
+        language=document.language,
+        media_type=document.media_type,
+        metadata=document.metadata,
+    )

@@ -1,0 +1,77 @@
+"""Every setting, with its default: from code, from RAGMEM_* variables or from a TOML file.
+
+Only `ragmem.app` reads settings; the rooms take plain arguments.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from ragmem.errors import UsageError
+
+
+class Settings(BaseSettings):
+    """How a store is built, searched and answered from. Unknown keys fail.
+
+    Attributes:
+        database_url: another database than the store's own SQLite file.
+        models_folder: where models are cached; by default the platform's cache folder.
+        embedding_model: a registered name or a sentence-transformers folder.
+        embedding_engine: `onnx` runs without torch; `sentence-transformers` runs any model.
+        chat_model: a registered name or a GGUF file; empty for answers that only quote.
+        context_tokens: the chat model's window, prompt and answer together.
+        reranker: `features`, `none`, or a cross-encoder for sentence-transformers.
+        threads: threads of each model's engine; 0 chooses by the machine.
+        chunk_tokens: the most tokens of a chunk with its context, in the embedder's tokens.
+        overlap_tokens: how much of a chunk's end is repeated in the next.
+        max_file_bytes: larger files are skipped, unread.
+        candidates: chunks that each index proposes.
+        fusion: how dense and lexical rankings become one.
+        dense_weight: the dense share of the convex fusion.
+        rerank_candidates: how many fused chunks the reranker reads.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="RAGMEM_", extra="forbid", frozen=True)
+
+    database_url: str | None = None
+    models_folder: Path | None = None
+    embedding_model: str = "all-minilm-l6-v2"
+    embedding_engine: Literal["onnx", "sentence-transformers"] = "onnx"
+    chat_model: str = "smollm2-135m-instruct-q4_1"
+    context_tokens: int = Field(default=2048, ge=256)
+    reranker: str = "features"
+    threads: int = Field(default=0, ge=0)
+    chunk_tokens: int = Field(default=240, ge=32)
+    overlap_tokens: int = Field(default=32, ge=0)
+    max_file_bytes: int = Field(default=100 * 2**20, ge=1)
+    candidates: int = Field(default=100, ge=1)
+    fusion: Literal["min_max_convex", "reciprocal_rank"] = "min_max_convex"
+    dense_weight: float = Field(default=0.6, ge=0.0, le=1.0)
+    rerank_candidates: int = Field(default=20, ge=1)
+
+
+def load_settings(path: Path | None = None) -> Settings:
+    """Read settings from a TOML file; RAGMEM_* variables fill in what it leaves open.
+
+    Raises:
+        UsageError: the file cannot be read, or a key or a value is wrong.
+    """
+    values: dict[str, object] = {}
+    if path is not None:
+        try:
+            values = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise UsageError(f"the settings file {path} cannot be read: {error}") from error
+    try:
+        return Settings(**values)  # type: ignore[arg-type]
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
+            for problem in error.errors()
+        )
+        raise UsageError(f"wrong settings: {problems}") from error

@@ -1,0 +1,193 @@
+"""Reads and writes chunks, and says which of a document's chunks changed."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit
+
+from sqlalchemy import Connection, RowMapping, delete, func, insert, select
+
+from ragmem.store.documents import from_json
+from ragmem.store.insert import batches
+from ragmem.store.schema import chunks, documents
+from ragmem.types import Chunk, IndexEntry, Scope, StoredChunk
+
+
+def text_hash_of(text: str) -> str:
+    """The key of a text in the embedding cache: SHA-256 in hexadecimal."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def chunk_ids_of(document_id: str, chunked: Sequence[Chunk]) -> list[str]:
+    """Ids that follow the content: an unchanged chunk keeps its id wherever it moves.
+
+    The n-th chunk with the same embedded text in a document has n in its id.
+    """
+    seen: Counter[str] = Counter()
+    ids = []
+    for chunk in chunked:
+        text_hash = text_hash_of(chunk.embedded_text)
+        key = f"{document_id}\0{text_hash}\0{seen[text_hash]}"
+        ids.append(hashlib.sha256(key.encode()).hexdigest()[:32])
+        seen[text_hash] += 1
+    return ids
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChunkChange:
+    """What replacing a document's chunks came to."""
+
+    added: tuple[str, ...]
+    kept: tuple[str, ...]
+    removed: tuple[str, ...]
+
+
+def replace_chunks(
+    connection: Connection, document_id: str, chunked: Sequence[Chunk]
+) -> ChunkChange:
+    """Make these the document's chunks.
+
+    Returns:
+        The ids that are new, those that stay (though their offsets may move), those that went.
+    """
+    ids = chunk_ids_of(document_id, chunked)
+    before = set(chunk_ids_of_documents(connection, [document_id]))
+    connection.execute(delete(chunks).where(chunks.c.document_id == document_id))
+    rows = [
+        {
+            "id": chunk_id,
+            "document_id": document_id,
+            "position": position,
+            "start": chunk.start,
+            "end": chunk.end,
+            "page": chunk.page,
+            "tokens": chunk.tokens,
+            "heading_path": list(chunk.heading_path),
+            "context": chunk.context,
+            "text": chunk.text,
+            "text_hash": text_hash_of(chunk.embedded_text),
+        }
+        for position, (chunk_id, chunk) in enumerate(zip(ids, chunked, strict=True))
+    ]
+    if rows:
+        connection.execute(insert(chunks), rows)
+    return ChunkChange(
+        added=tuple(chunk_id for chunk_id in ids if chunk_id not in before),
+        kept=tuple(chunk_id for chunk_id in ids if chunk_id in before),
+        removed=tuple(sorted(before.difference(ids))),
+    )
+
+
+def chunk_ids_of_documents(connection: Connection, document_ids: Sequence[str]) -> list[str]:
+    """The ids of all chunks of these documents."""
+    found: list[str] = []
+    for batch in batches(document_ids):
+        query = select(chunks.c.id).where(chunks.c.document_id.in_(batch)).order_by(chunks.c.id)
+        found += connection.execute(query).scalars()
+    return found
+
+
+def all_chunk_ids(connection: Connection) -> set[str]:
+    """The ids of all chunks of all tenants."""
+    return set(connection.execute(select(chunks.c.id)).scalars())
+
+
+def count_chunks(connection: Connection) -> int:
+    """How many chunks there are, over all tenants."""
+    return int(connection.execute(select(func.count()).select_from(chunks)).scalar_one())
+
+
+def read_chunks(
+    connection: Connection, chunk_ids: Sequence[str], *, scope: Scope
+) -> Mapping[str, StoredChunk]:
+    """Chunks by id; those that are not there or that the scope may not see are left out."""
+    found: dict[str, StoredChunk] = {}
+    for row in _rows_with_documents(connection, chunk_ids):
+        if scope.sees(tenant=row["tenant"], acl=frozenset(row["acl"])):
+            found[row["id"]] = StoredChunk(
+                id=row["id"],
+                document_id=row["document_id"],
+                document_uri=row["uri"],
+                document_title=row["title"],
+                metadata=from_json(row["metadata"]),
+                chunk=_chunk(row),
+            )
+    return found
+
+
+def read_index_entries(
+    connection: Connection, chunk_ids: Sequence[str]
+) -> list[tuple[IndexEntry, str]]:
+    """What the indexes must hold for these chunks, each with the hash of its embedded text.
+
+    Chunks that are not there any more are left out.
+    """
+    return [
+        (_index_entry(row), row["text_hash"]) for row in _rows_with_documents(connection, chunk_ids)
+    ]
+
+
+def text_hashes_in_use(connection: Connection, text_hashes: Sequence[str]) -> set[str]:
+    """Which of these hashes some chunk still has."""
+    found: set[str] = set()
+    for batch in batches(text_hashes):
+        query = select(chunks.c.text_hash).where(chunks.c.text_hash.in_(batch)).distinct()
+        found.update(connection.execute(query).scalars())
+    return found
+
+
+def _rows_with_documents(connection: Connection, chunk_ids: Sequence[str]) -> list[RowMapping]:
+    rows: list[RowMapping] = []
+    for batch in batches(chunk_ids):
+        query = (
+            select(
+                chunks,
+                documents.c.tenant,
+                documents.c.acl,
+                documents.c.uri,
+                documents.c.title,
+                documents.c.language,
+                documents.c.metadata,
+            )
+            .join(documents, documents.c.id == chunks.c.document_id)
+            .where(chunks.c.id.in_(batch))
+        )
+        rows += connection.execute(query).mappings()
+    return rows
+
+
+def _chunk(row: RowMapping) -> Chunk:
+    return Chunk(
+        start=row["start"],
+        end=row["end"],
+        text=row["text"],
+        heading_path=tuple(row["heading_path"]),
+        page=row["page"],
+        tokens=row["tokens"],
+        context=row["context"],
+    )
+
+
+def _index_entry(row: RowMapping) -> IndexEntry:
+    return IndexEntry(
+        chunk_id=row["id"],
+        document_id=row["document_id"],
+        tenant=row["tenant"],
+        acl=frozenset(row["acl"]),
+        title=f"{row['title']} {_name_words(row['uri'])}".strip(),
+        text=_chunk(row).embedded_text,
+        language=row["language"],
+        metadata=from_json(row["metadata"]),
+    )
+
+
+def _name_words(uri: str) -> str:
+    """The words of a file's name, so that "the 2023 report" finds `report-2023.pdf`."""
+    path = urlsplit(uri).path
+    if "/" not in path:
+        return ""  # an id rather than a path
+    return " ".join(re.findall(r"[^\W_]+", unquote(path.rsplit("/", 1)[1].rsplit(".", 1)[0])))

@@ -1,0 +1,148 @@
+"""Reads and writes documents: text, title, pages, metadata, access list."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, delete, func, insert, select, update
+
+from ragmem.store.clock import utc_now
+from ragmem.store.insert import batches
+from ragmem.store.schema import chunks, documents
+from ragmem.types import Document, DocumentInfo, Metadata, PageSpan, Scope
+
+
+def document_id_of(*, tenant: str, uri: str) -> str:
+    """The id of the document at this URI in this tenant: the same whenever it comes back."""
+    return hashlib.sha256(f"{tenant}\0{uri}".encode()).hexdigest()[:32]
+
+
+def put_document(connection: Connection, document: Document, *, content_hash: str) -> bool:
+    """Insert a document or replace the one with its id.
+
+    Returns:
+        True when it was not there before.
+    """
+    now = utc_now()
+    values: dict[str, Any] = {
+        "tenant": document.tenant,
+        "uri": document.uri,
+        "title": document.title,
+        "text": document.text,
+        "text_format": document.text_format,
+        "pages": [[page.number, page.start, page.end] for page in document.pages],
+        "language": document.language,
+        "media_type": document.media_type,
+        "metadata": _to_json(document.metadata),
+        "acl": sorted(document.acl),
+        "content_hash": content_hash,
+        "updated_at": now,
+    }
+    changed = connection.execute(
+        update(documents).where(documents.c.id == document.id).values(values)
+    )
+    if changed.rowcount:
+        return False
+    connection.execute(insert(documents).values(id=document.id, created_at=now, **values))
+    return True
+
+
+def content_hash_of(connection: Connection, document_id: str) -> str | None:
+    """The hash a document was written with; None when it is not there."""
+    found = connection.execute(
+        select(documents.c.content_hash).where(documents.c.id == document_id)
+    ).scalar()
+    return None if found is None else str(found)
+
+
+def delete_documents(connection: Connection, document_ids: Sequence[str]) -> None:
+    """Delete documents and, with them, their chunks."""
+    for batch in batches(document_ids):
+        connection.execute(delete(documents).where(documents.c.id.in_(batch)))
+
+
+def read_document(connection: Connection, uri: str, *, scope: Scope) -> Document | None:
+    """The document at this URI, None when there is none that the scope sees."""
+    query = select(documents).where(documents.c.tenant == scope.tenant, documents.c.uri == uri)
+    row = connection.execute(query).mappings().first()
+    if row is None or not scope.sees(tenant=row["tenant"], acl=frozenset(row["acl"])):
+        return None
+    return _document(row)
+
+
+def read_documents_by_id(connection: Connection, document_ids: Sequence[str]) -> list[Document]:
+    """Documents by id, whatever their scope; those not there are left out."""
+    found: list[Document] = []
+    for batch in batches(document_ids):
+        rows = connection.execute(select(documents).where(documents.c.id.in_(batch)))
+        found += [_document(row) for row in rows.mappings()]
+    return found
+
+
+def all_document_ids(connection: Connection) -> list[str]:
+    """Every document's id, in order."""
+    return list(connection.execute(select(documents.c.id).order_by(documents.c.id)).scalars())
+
+
+def list_documents(connection: Connection, *, scope: Scope) -> Iterator[DocumentInfo]:
+    """The documents that the scope sees, by URI."""
+    counts = (
+        select(chunks.c.document_id, func.count().label("chunks"))
+        .group_by(chunks.c.document_id)
+        .subquery()
+    )
+    query = (
+        select(
+            *(column for column in documents.c if column.name not in ("text", "pages")),
+            func.length(documents.c.text).label("characters"),
+            func.coalesce(counts.c.chunks, 0).label("chunks"),
+        )
+        .outerjoin(counts, counts.c.document_id == documents.c.id)
+        .where(documents.c.tenant == scope.tenant)
+        .order_by(documents.c.uri)
+    )
+    for row in connection.execute(query).mappings():
+        acl = frozenset(row["acl"])
+        if scope.sees(tenant=row["tenant"], acl=acl):
+            yield DocumentInfo(
+                id=row["id"],
+                uri=row["uri"],
+                title=row["title"],
+                language=row["language"],
+                media_type=row["media_type"],
+                characters=row["characters"],
+                chunks=row["chunks"],
+                metadata=from_json(row["metadata"]),
+                acl=acl,
+            )
+
+
+def from_json(stored: dict[str, Any]) -> Metadata:
+    """Metadata as values: JSON's lists become tuples."""
+    return {
+        key: tuple(value) if isinstance(value, list) else value for key, value in stored.items()
+    }
+
+
+def _to_json(metadata: Metadata) -> dict[str, Any]:
+    return {
+        key: list(value) if isinstance(value, tuple) else value for key, value in metadata.items()
+    }
+
+
+def _document(row: RowMapping) -> Document:
+    return Document(
+        id=row["id"],
+        uri=row["uri"],
+        text=row["text"],
+        text_format=row["text_format"],
+        title=row["title"],
+        pages=tuple(PageSpan(number=n, start=start, end=end) for n, start, end in row["pages"]),
+        language=row["language"],
+        media_type=row["media_type"],
+        metadata=from_json(row["metadata"]),
+        tenant=row["tenant"],
+        acl=frozenset(row["acl"]),
+    )

@@ -1,0 +1,25 @@
+"""Inserts that leave rows already there alone, on both databases."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import Connection, Table
+from sqlalchemy.dialects import postgresql, sqlite
+
+
+def insert_missing(
+    connection: Connection, table: Table, rows: Sequence[Mapping[str, object]]
+) -> None:
+    """Insert the rows whose primary key is not there yet."""
+    if not rows:
+        return
+    if connection.dialect.name == "postgresql":
+        connection.execute(postgresql.insert(table).on_conflict_do_nothing(), list(rows))
+    else:
+        connection.execute(sqlite.insert(table).on_conflict_do_nothing(), list(rows))
+
+
+def batches(values: Sequence[str], *, size: int = 500) -> list[Sequence[str]]:
+    """Cut a long list of keys so that no statement has more parameters than a database takes."""
+    return [values[first : first + size] for first in range(0, len(values), size)]

@@ -1,0 +1,66 @@
+"""Runs of the sync engine: when they started, how they ended, what they counted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from sqlalchemy import Connection, insert, select, update
+
+from ragmem.store.clock import utc_now
+from ragmem.store.schema import jobs
+
+JobStatus = Literal["running", "done", "failed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One run over one source; a run that was killed stays `running` until the next one starts."""
+
+    id: int
+    status: JobStatus
+    started_at: datetime
+    finished_at: datetime | None
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+
+def start_job(connection: Connection, source_id: int) -> int:
+    """Note that a run has started; earlier runs of the source that never ended have failed."""
+    connection.execute(
+        update(jobs)
+        .where(jobs.c.source_id == source_id, jobs.c.status == "running")
+        .values(status="failed")
+    )
+    result = connection.execute(
+        insert(jobs).values(source_id=source_id, status="running", started_at=utc_now(), counts={})
+    )
+    assert result.inserted_primary_key is not None
+    return int(result.inserted_primary_key[0])
+
+
+def finish_job(
+    connection: Connection, job_id: int, *, status: JobStatus, counts: Mapping[str, int]
+) -> None:
+    """Note how a run ended."""
+    connection.execute(
+        update(jobs)
+        .where(jobs.c.id == job_id)
+        .values(status=status, finished_at=utc_now(), counts=dict(counts))
+    )
+
+
+def last_job(connection: Connection, source_id: int) -> Job | None:
+    """The newest run over a source."""
+    query = select(jobs).where(jobs.c.source_id == source_id).order_by(jobs.c.id.desc()).limit(1)
+    row = connection.execute(query).mappings().first()
+    if row is None:
+        return None
+    return Job(
+        id=row["id"],
+        status=row["status"],
+        started_at=row["started_at"],
+        finished_at=row["finished_at"],
+        counts=row["counts"],
+    )

@@ -1,0 +1,63 @@
+"""Reads what searching and answering need, always within a scope."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+
+from ragmem.errors import UnknownDocument
+from ragmem.store.chunks import read_chunks
+from ragmem.store.documents import list_documents, read_document
+from ragmem.store.store import Store
+from ragmem.types import Document, DocumentInfo, Scope, StoredChunk
+
+
+class StoreReader:
+    """Chunks, documents and exact spans of an open store. Thread-safe."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def read_chunks(self, chunk_ids: Sequence[str], *, scope: Scope) -> Mapping[str, StoredChunk]:
+        """The chunks that exist and that the scope sees, by id; the others are left out."""
+        with self._store.reading() as connection:
+            return read_chunks(connection, chunk_ids, scope=scope)
+
+    def find(self, uri: str, *, scope: Scope) -> Document | None:
+        """The document at this URI, None when there is none that the scope sees."""
+        with self._store.reading() as connection:
+            return read_document(connection, uri, scope=scope)
+
+    def document(self, uri: str, *, scope: Scope) -> Document:
+        """The document at this URI.
+
+        Raises:
+            UnknownDocument: no document with this URI is visible in the scope.
+        """
+        found = self.find(uri, scope=scope)
+        if found is None:
+            raise UnknownDocument(f"no document {uri} in this store; list them: ragmem status")
+        return found
+
+    def documents(self, *, scope: Scope) -> list[DocumentInfo]:
+        """The documents that the scope sees, by URI."""
+        with self._store.reading() as connection:
+            return list(list_documents(connection, scope=scope))
+
+    def read_span(self, document_uri: str, start: int, end: int, *, scope: Scope) -> str:
+        """`document.text[start:end]`.
+
+        Raises:
+            UnknownDocument: no document with this URI is visible in the scope.
+        """
+        return self.document(document_uri, scope=scope).text[start:end]
+
+    def page_at(self, document_uri: str, offset: int, *, scope: Scope) -> int | None:
+        """The number of the page that holds the character at `offset`; None without pages.
+
+        Raises:
+            UnknownDocument: no document with this URI is visible in the scope.
+        """
+        pages = self.document(document_uri, scope=scope).pages
+        place = bisect_right(pages, offset, key=lambda page: page.start) - 1
+        return pages[place].number if place >= 0 else None

@@ -1,0 +1,150 @@
+"""The tables. Migrations create them; a test holds both against each other.
+
+Text columns hold no NUL characters (PostgreSQL refuses them); times are UTC without zone.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+FORMAT_VERSION = 1
+"""The format of the whole store folder; a newer one than this is refused."""
+
+_Id = BigInteger().with_variant(Integer(), "sqlite")  # SQLite counts up only INTEGER keys
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+settings_stamp = Table(
+    "settings_stamp",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+sources = Table(
+    "sources",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("tenant", String(255), nullable=False),
+    Column("uri", Text, nullable=False),
+    Column("created_at", DateTime, nullable=False),
+    UniqueConstraint("tenant", "uri"),
+)
+
+documents = Table(
+    "documents",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("tenant", String(255), nullable=False),
+    Column("uri", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("text_format", String(16), nullable=False),
+    Column("pages", JSON, nullable=False),
+    Column("language", String(32), nullable=False),
+    Column("media_type", String(255), nullable=False),
+    Column("metadata", JSON, nullable=False),
+    Column("acl", JSON, nullable=False),
+    Column("content_hash", String(64), nullable=False),
+    Column("created_at", DateTime, nullable=False),
+    Column("updated_at", DateTime, nullable=False),
+    UniqueConstraint("tenant", "uri"),
+)
+
+source_items = Table(
+    "source_items",
+    metadata,
+    Column("source_id", _Id, ForeignKey("sources.id", ondelete="CASCADE"), primary_key=True),
+    Column("uri", Text, primary_key=True),
+    Column("fingerprint", Text, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column(
+        "document_id", String(32), ForeignKey("documents.id", ondelete="SET NULL"), nullable=True
+    ),
+    Index(None, "document_id"),
+)
+
+chunks = Table(
+    "chunks",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column(
+        "document_id", String(32), ForeignKey("documents.id", ondelete="CASCADE"), nullable=False
+    ),
+    Column("position", Integer, nullable=False),
+    Column("start", Integer, nullable=False),
+    Column("end", Integer, nullable=False),
+    Column("page", Integer, nullable=True),
+    Column("tokens", Integer, nullable=False),
+    Column("heading_path", JSON, nullable=False),
+    Column("context", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("text_hash", String(64), nullable=False),
+    Index(None, "document_id", "position"),
+    Index(None, "text_hash"),
+)
+
+embeddings = Table(
+    "embeddings",
+    metadata,
+    Column("model_id", String(255), primary_key=True),
+    Column("text_hash", String(64), primary_key=True),
+    Column("vector", LargeBinary, nullable=False),
+)
+
+index_ops = Table(
+    "index_ops",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("document_id", String(32), nullable=False),
+    Column("added", JSON, nullable=False),
+    Column("removed", JSON, nullable=False),
+    Column("created_at", DateTime, nullable=False),
+    Column("done_at", DateTime, nullable=True),
+    Index(None, "done_at", "id"),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("source_id", _Id, ForeignKey("sources.id", ondelete="CASCADE"), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("started_at", DateTime, nullable=False),
+    Column("finished_at", DateTime, nullable=True),
+    Column("counts", JSON, nullable=False),
+    Index(None, "source_id"),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("at", DateTime, nullable=False),
+    Column("tenant", String(255), nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("action", String(64), nullable=False),
+    Column("details", JSON, nullable=False),
+)

@@ -1,0 +1,120 @@
+"""What each source held at its last run: one row an item, whether it became a document or not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from sqlalchemy import Connection, delete, insert, select
+
+from ragmem.store.clock import utc_now
+from ragmem.store.insert import batches
+from ragmem.store.schema import source_items, sources
+
+ItemStatus = Literal["ok", "failed", "retry"]
+"""A failed item stays out until it changes; one to retry is read again at the next run."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemState:
+    """What became of an item when it was last looked at.
+
+    Attributes:
+        fingerprint: what the source and the settings said then; the same again means unchanged.
+        reason: why it failed; empty otherwise.
+        document_id: the document that it became, None when there is none.
+    """
+
+    uri: str
+    fingerprint: str
+    status: ItemStatus
+    reason: str = ""
+    document_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A source as the store knows it."""
+
+    id: int
+    tenant: str
+    uri: str
+
+
+def source_of(connection: Connection, *, tenant: str, uri: str) -> Source:
+    """The source of this URI, made when it is new."""
+    query = select(sources.c.id).where(sources.c.tenant == tenant, sources.c.uri == uri)
+    found = connection.execute(query).scalar()
+    if found is None:
+        values = {"tenant": tenant, "uri": uri, "created_at": utc_now()}
+        result = connection.execute(insert(sources).values(**values))
+        assert result.inserted_primary_key is not None
+        found = result.inserted_primary_key[0]
+    return Source(id=int(found), tenant=tenant, uri=uri)
+
+
+def list_sources(connection: Connection, *, tenant: str) -> list[Source]:
+    """A tenant's sources, by URI."""
+    query = select(sources).where(sources.c.tenant == tenant).order_by(sources.c.uri)
+    return [
+        Source(id=row["id"], tenant=row["tenant"], uri=row["uri"])
+        for row in connection.execute(query).mappings()
+    ]
+
+
+def delete_source(connection: Connection, source_id: int) -> None:
+    """Forget a source, its items and its jobs; its documents stay."""
+    connection.execute(delete(sources).where(sources.c.id == source_id))
+
+
+def read_items(connection: Connection, source_id: int) -> dict[str, ItemState]:
+    """A source's items by URI."""
+    rows = connection.execute(select(source_items).where(source_items.c.source_id == source_id))
+    return {
+        row["uri"]: ItemState(
+            uri=row["uri"],
+            fingerprint=row["fingerprint"],
+            status=row["status"],
+            reason=row["reason"],
+            document_id=row["document_id"],
+        )
+        for row in rows.mappings()
+    }
+
+
+def put_items(connection: Connection, source_id: int, items: Sequence[ItemState]) -> None:
+    """Insert or replace items."""
+    delete_items(connection, source_id, [item.uri for item in items])
+    rows = [
+        {
+            "source_id": source_id,
+            "uri": item.uri,
+            "fingerprint": item.fingerprint,
+            "status": item.status,
+            "reason": item.reason,
+            "document_id": item.document_id,
+        }
+        for item in items
+    ]
+    if rows:
+        connection.execute(insert(source_items), rows)
+
+
+def delete_items(connection: Connection, source_id: int, uris: Sequence[str]) -> None:
+    """Forget items of a source."""
+    for batch in batches(uris):
+        connection.execute(
+            delete(source_items).where(
+                source_items.c.source_id == source_id, source_items.c.uri.in_(batch)
+            )
+        )
+
+
+def referenced(connection: Connection, document_ids: Sequence[str]) -> set[str]:
+    """Which of these documents some source's item still stands for."""
+    found: set[str] = set()
+    for batch in batches(document_ids):
+        query = select(source_items.c.document_id).where(source_items.c.document_id.in_(batch))
+        found.update(value for value in connection.execute(query).scalars() if value is not None)
+    return found
