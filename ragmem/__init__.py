@@ -1,1 +1,128 @@
-"""Answers from your documents, with exact citations, on your own machine."""
+"""Answers from your documents, with exact citations, on your own machine.
+
+Names load when they are first used: importing the package costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ragmem.agent.answering import AnswerEvent, SentenceEvent
+    from ragmem.agent.knowledge import Knowledge
+    from ragmem.app import Agent
+    from ragmem.errors import (
+        BudgetExceeded,
+        ChecksumMismatch,
+        GenerationError,
+        MissingExtra,
+        ModelError,
+        ModelUnavailable,
+        ParseError,
+        PermanentSourceError,
+        QuestionTooLong,
+        RagmemError,
+        SourceError,
+        StoreCorrupt,
+        StoreError,
+        StoreLocked,
+        StoreMismatch,
+        TransientSourceError,
+        UnknownDocument,
+        UnknownModel,
+        UnknownSource,
+        UsageError,
+    )
+    from ragmem.filters import AllOf, AnyOf, Condition, Filter, Not, equals
+    from ragmem.settings import Settings, load_settings
+    from ragmem.types import (
+        Answer,
+        Citation,
+        Document,
+        DocumentInfo,
+        Hit,
+        ItemReport,
+        Scope,
+        SearchResult,
+        SyncProgress,
+        SyncReport,
+        TextDocument,
+        Trace,
+    )
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Agent",
+    "AllOf",
+    "Answer",
+    "AnswerEvent",
+    "AnyOf",
+    "BudgetExceeded",
+    "ChecksumMismatch",
+    "Citation",
+    "Condition",
+    "Document",
+    "DocumentInfo",
+    "Filter",
+    "GenerationError",
+    "Hit",
+    "ItemReport",
+    "Knowledge",
+    "MissingExtra",
+    "ModelError",
+    "ModelUnavailable",
+    "Not",
+    "ParseError",
+    "PermanentSourceError",
+    "QuestionTooLong",
+    "RagmemError",
+    "Scope",
+    "SearchResult",
+    "SentenceEvent",
+    "Settings",
+    "SourceError",
+    "StoreCorrupt",
+    "StoreError",
+    "StoreLocked",
+    "StoreMismatch",
+    "SyncProgress",
+    "SyncReport",
+    "TextDocument",
+    "Trace",
+    "TransientSourceError",
+    "UnknownDocument",
+    "UnknownModel",
+    "UnknownSource",
+    "UsageError",
+    "equals",
+    "load_settings",
+]
+
+_MODULES = {
+    "Agent": "ragmem.app",
+    "AnswerEvent": "ragmem.agent.answering",
+    "Knowledge": "ragmem.agent.knowledge",
+    "SentenceEvent": "ragmem.agent.answering",
+    "Settings": "ragmem.settings",
+    "load_settings": "ragmem.settings",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    homes = [_MODULES[name]] if name in _MODULES else _VALUES
+    for home in homes:
+        module = import_module(home)
+        if hasattr(module, name):
+            return getattr(module, name)
+    raise AttributeError(f"module {__name__!r} lost its attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]
+
+
+_VALUES = ["ragmem.types", "ragmem.errors", "ragmem.filters"]

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
 
-from ragmem.errors import UnknownDocument
 from ragmem.filters import Filter
 from ragmem.ingestion.deletion import drop_documents, drop_source
 from ragmem.ingestion.indexer import Indexer
@@ -18,9 +17,9 @@ from ragmem.ports import Connector
 from ragmem.retrieval.search import Ranking, Searcher
 from ragmem.store.audit import record_action
 from ragmem.store.embeddings import delete_unused_embeddings
-from ragmem.store.reader import StoreReader
+from ragmem.store.reader import StoreReader, names_of
 from ragmem.store.sources import list_sources
-from ragmem.store.status import StoreStatus, read_status
+from ragmem.store.status import StoreStatus
 from ragmem.store.store import Store
 from ragmem.types import (
     PUBLIC,
@@ -138,7 +137,7 @@ class Knowledge:
         """
         with self._store.writing() as connection:
             sources = {s.uri: s for s in list_sources(connection, tenant=scope.tenant)}
-            source = next((sources[each] for each in _names(uri) if each in sources), None)
+            source = next((sources[each] for each in names_of(uri) if each in sources), None)
             if source is not None:
                 removed = drop_source(connection, source, scope=scope)
             else:
@@ -195,17 +194,8 @@ class Knowledge:
         Raises:
             UnknownDocument: no document with this URI is visible in the scope.
         """
-        for name in _names(uri):
-            found = self._reader.find(name, scope=scope)
-            if found is not None:
-                return found
-        raise UnknownDocument(f"no document {uri} in this store; list them: ragmem status")
+        return self._reader.document(uri, scope=scope)
 
     def status(self, *, scope: Scope = _EVERYONE) -> StoreStatus:
         """The store in numbers, and how each source's last run ended."""
-        return read_status(self._store, scope=scope)
-
-
-def _names(uri: str | Path) -> list[str]:
-    """What a caller may mean: the URI as it is, or a path as a URI."""
-    return [str(uri), Path(uri).expanduser().resolve().as_uri()]
+        return self._reader.status(scope=scope)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from ragmem.errors import UnknownDocument
 from ragmem.store.chunks import read_chunks
 from ragmem.store.documents import list_documents, read_document
+from ragmem.store.status import StoreStatus, read_status
 from ragmem.store.store import Store
 from ragmem.types import Document, DocumentInfo, Scope, StoredChunk
 
@@ -23,26 +25,27 @@ class StoreReader:
         with self._store.reading() as connection:
             return read_chunks(connection, chunk_ids, scope=scope)
 
-    def find(self, uri: str, *, scope: Scope) -> Document | None:
-        """The document at this URI, None when there is none that the scope sees."""
-        with self._store.reading() as connection:
-            return read_document(connection, uri, scope=scope)
-
-    def document(self, uri: str, *, scope: Scope) -> Document:
-        """The document at this URI.
+    def document(self, uri: str | Path, *, scope: Scope) -> Document:
+        """The document at this URI or path.
 
         Raises:
             UnknownDocument: no document with this URI is visible in the scope.
         """
-        found = self.find(uri, scope=scope)
-        if found is None:
-            raise UnknownDocument(f"no document {uri} in this store; list them: ragmem status")
-        return found
+        with self._store.reading() as connection:
+            for name in names_of(uri):
+                found = read_document(connection, name, scope=scope)
+                if found is not None:
+                    return found
+        raise UnknownDocument(f"no document {uri} in this store; list them: ragmem status")
 
     def documents(self, *, scope: Scope) -> list[DocumentInfo]:
         """The documents that the scope sees, by URI."""
         with self._store.reading() as connection:
             return list(list_documents(connection, scope=scope))
+
+    def status(self, *, scope: Scope) -> StoreStatus:
+        """The store in numbers, and how each source's last run ended."""
+        return read_status(self._store, scope=scope)
 
     def read_span(self, document_uri: str, start: int, end: int, *, scope: Scope) -> str:
         """`document.text[start:end]`.
@@ -61,3 +64,8 @@ class StoreReader:
         pages = self.document(document_uri, scope=scope).pages
         place = bisect_right(pages, offset, key=lambda page: page.start) - 1
         return pages[place].number if place >= 0 else None
+
+
+def names_of(uri: str | Path) -> list[str]:
+    """What a caller may mean: the URI as it is, or a path as a URI."""
+    return [str(uri), Path(uri).expanduser().resolve().as_uri()]

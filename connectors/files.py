@@ -1,0 +1,229 @@
+"""Files on this machine: a folder, a glob, a single file, or a `file://` URI of one of them.
+
+What a file holds is the parsers' business; here it is only found, judged by its name, kind and
+size, and read. Symbolic links are never followed out of the place that was named, and nothing but
+regular files is opened.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import unicodedata
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+from typing import ClassVar
+
+from ragmem.errors import PermanentSourceError, TransientSourceError
+from ragmem.types import RawDocument, SkippedItem, SourceItem
+
+from .file_location import FileLocation, locate, path_of
+
+_MEBIBYTE = 1024 * 1024
+_IGNORED_FOLDERS = frozenset({"__pycache__", "node_modules", "venv", "__MACOSX"})
+_IGNORED_FILES = frozenset({"thumbs.db", "desktop.ini"})
+_ADVICE = {
+    ".doc": "save it as DOCX or PDF",
+    ".ppt": "save it as PPTX or PDF",
+    ".odt": "save it as DOCX or PDF",
+    ".ods": "save it as XLSX",
+    ".odp": "save it as PPTX or PDF",
+    ".rtf": "save it as DOCX or PDF",
+    ".msg": "save it as EML",
+    ".zip": "unpack it",
+}
+
+
+class FilesConnector:
+    """Lists and reads files.
+
+    Hidden files and folders, `__pycache__`, `node_modules`, virtual environments and the like are
+    passed over; everything else is listed, either to be read or with the reason why not.
+    """
+
+    schemes: ClassVar[frozenset[str]] = frozenset({"file"})
+
+    def __init__(
+        self,
+        location: str | Path,
+        *,
+        suffixes: frozenset[str] | None = None,
+        max_file_bytes: int = 100 * _MEBIBYTE,
+    ) -> None:
+        """Find the place.
+
+        Args:
+            location: a folder, a file, a glob such as `docs/**/*.md`, or a `file://` URI.
+            suffixes: the lower-case suffixes (with dot; empty for none) to read; None for all.
+            max_file_bytes: larger files are skipped without being opened.
+
+        Raises:
+            UnknownSource: nothing is there.
+        """
+        self._location: FileLocation = locate(location)
+        self._suffixes = suffixes
+        self._max_file_bytes = max_file_bytes
+
+    @property
+    def source_uri(self) -> str:
+        """The absolute URI of what was named; a glob stands in its query."""
+        return self._location.uri
+
+    def discover(self) -> Iterator[SourceItem | SkippedItem]:
+        """List the files in the order of their paths.
+
+        Raises:
+            TransientSourceError: folders could not be listed; raised after all that could be.
+        """
+        if self._location.single is not None:
+            yield self._judge(self._location.single, link_allowed=True)
+            return
+        unlisted: list[str] = []
+        yield from self._walk(self._location.root, (), unlisted)
+        if unlisted:
+            raise TransientSourceError(
+                f"{len(unlisted)} folders could not be listed, so nothing is taken as deleted: "
+                + "; ".join(unlisted[:5])
+            )
+
+    def _walk(
+        self, folder: Path, parts: tuple[str, ...], unlisted: list[str]
+    ) -> Iterator[SourceItem | SkippedItem]:
+        try:
+            with os.scandir(folder) as entries:
+                found = sorted(entries, key=lambda entry: entry.name)
+        except OSError as error:
+            unlisted.append(f"{folder.as_uri()}: {error.strerror}")
+            return
+        for entry in found:
+            if _is_ignored(entry.name):
+                continue
+            inner = (*parts, entry.name)
+            if entry.is_dir(follow_symlinks=False):
+                if not _is_ignored_folder(Path(entry.path)):
+                    yield from self._walk(Path(entry.path), inner, unlisted)
+            elif self._location.admits(inner):
+                yield self._judge(Path(entry.path))
+
+    def _judge(self, path: Path, *, link_allowed: bool = False) -> SourceItem | SkippedItem:
+        """An item to read, or the reason why not."""
+        uri = path.as_uri()
+        try:
+            status = path.stat() if link_allowed else path.lstat()
+        except OSError as error:
+            return SkippedItem(uri=uri, reason=f"vanished while listing: {error.strerror}")
+        if reason := self._objection(path, status):
+            return SkippedItem(uri=uri, reason=reason)
+        return SourceItem(
+            uri=uri,
+            fingerprint=f"{status.st_mtime_ns}-{status.st_size}",
+            size_bytes=status.st_size,
+        )
+
+    def _objection(self, path: Path, status: os.stat_result) -> str:
+        """Why a file is not read; empty when it is."""
+        if any(unicodedata.category(character) in ("Cc", "Zl", "Zp") for character in path.name):
+            return "the name has control characters such as a newline; rename it"
+        if stat.S_ISLNK(status.st_mode):
+            return self._link(path)
+        if not stat.S_ISREG(status.st_mode):
+            return "not a regular file (a pipe, socket or device)"
+        suffix = path.suffix.lower()
+        if self._suffixes is not None and suffix not in self._suffixes:
+            advice = f": {_ADVICE[suffix]}" if suffix in _ADVICE else ""
+            return f"no parser for {suffix or 'suffixless'} files{advice}"
+        if status.st_size == 0:
+            return "the file is empty"
+        if status.st_size > self._max_file_bytes:
+            return _too_large(status.st_size, self._max_file_bytes)
+        return ""
+
+    def _link(self, path: Path) -> str:
+        try:
+            target = path.resolve(strict=True)
+        except (OSError, RuntimeError):
+            return "a symbolic link that leads nowhere"
+        root = self._location.root.resolve()
+        if target == root or root in target.parents:
+            return "a symbolic link within the folder; its target is listed by itself"
+        return "a symbolic link that leads out of the folder; add its target by itself"
+
+    def fetch(self, item: SourceItem) -> RawDocument:
+        """Read one file.
+
+        Raises:
+            PermanentSourceError: it vanished, became another kind of file, grew over the limit, or
+                may not be read.
+            TransientSourceError: it changed while it was read, or the disk failed.
+        """
+        path = path_of(item.uri)
+        root = self._location.root
+        if path != self._location.single and root not in path.parents:
+            raise PermanentSourceError(f"not within {self.source_uri}: add it by itself")
+        try:
+            content, modified = self._read(path)
+        except FileNotFoundError as error:
+            raise PermanentSourceError("vanished while being read") from error
+        except PermissionError as error:
+            raise PermanentSourceError("permission denied; make the file readable") from error
+        except OSError as error:
+            if error.errno in (errno.ELOOP, errno.ENOTDIR, errno.ENXIO):
+                raise PermanentSourceError("was replaced by another kind of file") from error
+            raise TransientSourceError(f"could not be read: {error.strerror}") from error
+        name = _printable(path.name)
+        folder = _printable(str(PurePosixPath(*path.parent.relative_to(root).parts)))
+        return RawDocument(
+            uri=item.uri,
+            name=name,
+            content=content,
+            modified_at=modified,
+            metadata={
+                "name": name,
+                "suffix": path.suffix.lower(),
+                "folder": "" if folder == "." else folder,
+                "modified_at": modified.isoformat(),
+            },
+        )
+
+    def _read(self, path: Path) -> tuple[bytes, datetime]:
+        """The bytes of a regular file and its time, from one open descriptor."""
+        real = path.resolve(strict=True)
+        root = self._location.root.resolve()
+        if path != self._location.single and root not in real.parents:
+            raise PermanentSourceError("now leads out of the folder; add its target by itself")
+        # A pipe put there meanwhile must not block, nor a link be followed.
+        flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+        descriptor = os.open(real, flags | getattr(os, "O_BINARY", 0))
+        with os.fdopen(descriptor, "rb") as stream:
+            before = os.fstat(descriptor)
+            if not stat.S_ISREG(before.st_mode):
+                raise PermanentSourceError("was replaced by another kind of file")
+            content = stream.read(self._max_file_bytes + 1)
+            after = os.fstat(descriptor)
+        if len(content) > self._max_file_bytes:
+            raise PermanentSourceError(_too_large(after.st_size, self._max_file_bytes))
+        if (before.st_mtime_ns, before.st_size) != (after.st_mtime_ns, after.st_size) or (
+            len(content) != after.st_size
+        ):
+            raise TransientSourceError("changed while being read; run again when it is finished")
+        return content, datetime.fromtimestamp(after.st_mtime, tz=UTC)
+
+
+def _is_ignored(name: str) -> bool:
+    # `~$` begins the lock files that Office leaves beside open documents.
+    return name.startswith((".", "~$")) or name.lower() in _IGNORED_FILES
+
+
+def _is_ignored_folder(path: Path) -> bool:
+    return path.name in _IGNORED_FOLDERS or (path / "pyvenv.cfg").exists()
+
+
+def _too_large(size: int, limit: int) -> str:
+    return f"the file has {size:,} bytes, more than the {limit:,} allowed; split it"
+
+
+def _printable(text: str) -> str:
+    """A path as text that every store holds: bytes that are no UTF-8 become U+FFFD."""
+    return os.fsencode(text).decode("utf-8", errors="replace")

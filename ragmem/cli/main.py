@@ -1,0 +1,59 @@
+"""Runs a command and turns what it raises into a message and an exit code.
+
+0 done, 1 failed, 2 wrong usage, 3 done with failed or skipped items.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from ragmem.cli.ask import ask
+from ragmem.cli.doctor import doctor
+from ragmem.cli.ingest import ingest
+from ragmem.cli.models import models
+from ragmem.cli.search import search
+from ragmem.cli.store import reindex, show, status
+from ragmem.errors import RagmemError, UsageError
+
+app = typer.Typer(
+    help="Answers from your documents, with exact citations, on your own machine.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for command in (ingest, search, ask, show, status, reindex, doctor):
+    app.command()(command)
+app.add_typer(models, name="models")
+
+
+@app.command(
+    "eval",
+    add_help_option=False,
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+)
+def evaluate(context: typer.Context) -> None:
+    """Measure retrieval on a judged data set; the same as `python -m evals`."""
+    from evals.__main__ import app as suites
+
+    suites(args=context.args, prog_name="ragmem eval")
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    try:
+        app()
+    except UsageError as error:
+        _fail(str(error), code=2)
+    except RagmemError as error:
+        _fail(str(error), code=1)
+    except BrokenPipeError:
+        # The reader of our output went away (`ragmem search … | head`); nothing is left to say.
+        sys.stderr.close()
+        sys.exit(1)
+
+
+def _fail(message: str, *, code: int) -> None:
+    print(f"ragmem: {message}", file=sys.stderr)  # noqa: T201
+    sys.exit(code)

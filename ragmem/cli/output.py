@@ -1,0 +1,83 @@
+"""What commands print: JSON for programs, text for people, progress on standard error."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+
+from ragmem.types import SyncProgress
+
+
+def print_json(value: Mapping[str, object]) -> None:
+    """Print one JSON object on standard output."""
+    print_text(json.dumps(to_json(value), ensure_ascii=False, indent=2))
+
+
+def print_text(text: str) -> None:
+    """Print a line on standard output, whatever characters the terminal can show."""
+    encoding = sys.stdout.encoding or "utf-8"
+    sys.stdout.write(text.encode(encoding, "replace").decode(encoding) + "\n")
+    sys.stdout.flush()
+
+
+def to_json(value: object) -> object:
+    """A value made of what JSON has; sets are sorted, unknown kinds become their text."""
+    if value is None or isinstance(value, str | bool | int | float):
+        return value
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = dataclasses.fields(value)
+        return {field.name: to_json(getattr(value, field.name)) for field in fields}
+    if isinstance(value, Mapping):
+        return {str(key): to_json(each) for key, each in value.items()}
+    if isinstance(value, set | frozenset):
+        return sorted(str(each) for each in value)
+    if isinstance(value, list | tuple):
+        return [to_json(each) for each in value]
+    if hasattr(value, "item"):
+        return to_json(value.item())  # a NumPy scalar
+    return str(value)
+
+
+@contextmanager
+def sync_progress() -> Iterator[Callable[[SyncProgress], None] | None]:
+    """A progress bar for a sync; None where nobody is watching."""
+    with bar("reading") as update:
+        if update is None:
+            yield None
+            return
+
+        def show(progress: SyncProgress) -> None:
+            stage = {"embedded": "embedding", "indexed": "indexing"}.get(progress.stage, "reading")
+            update(progress.done, progress.total, stage)
+
+        yield show
+
+
+@contextmanager
+def bar(label: str) -> Iterator[Callable[[int, int, str], None] | None]:
+    """A progress bar on standard error; None where that is no terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn("{task.description:10}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(label, total=None)
+
+        def update(done: int, total: int, description: str) -> None:
+            progress.update(task, completed=done, total=total, description=description)
+
+        yield update

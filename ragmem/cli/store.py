@@ -1,0 +1,121 @@
+"""`ragmem show | status | reindex`: what a store holds, and building its indexes again."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ragmem.cli.options import (
+    DEFAULT_STORE,
+    GroupOption,
+    JsonOption,
+    SettingsOption,
+    StoreOption,
+    TenantOption,
+    UserOption,
+    scope_of,
+)
+from ragmem.cli.output import bar, print_json, print_text
+
+
+def show(
+    uri: Annotated[str, typer.Argument(help="A document's URI or path.")],
+    store: StoreOption = DEFAULT_STORE,
+    start: Annotated[int, typer.Option("--start", min=0, help="The first character.")] = 0,
+    end: Annotated[int | None, typer.Option("--end", min=0, help="After the last one.")] = None,
+    as_json: JsonOption = False,
+    tenant: TenantOption = "default",
+    user: UserOption = None,
+    group: GroupOption = None,
+    settings: SettingsOption = None,
+) -> None:
+    """Print a document's text as it is stored, the text that citations point into."""
+    from ragmem.app import read_store
+    from ragmem.settings import load_settings
+
+    scope = scope_of(tenant=tenant, user=user, groups=group)
+    with read_store(store, settings=load_settings(settings)) as reader:
+        document = reader.document(uri, scope=scope)
+    text = document.text[start:end]
+    if as_json:
+        print_json(
+            {
+                "uri": document.uri,
+                "title": document.title,
+                "language": document.language,
+                "media_type": document.media_type,
+                "metadata": document.metadata,
+                "pages": document.pages,
+                "text": text,
+            }
+        )
+    else:
+        print_text(text)
+
+
+def status(
+    store: StoreOption = DEFAULT_STORE,
+    as_json: JsonOption = False,
+    tenant: TenantOption = "default",
+    user: UserOption = None,
+    group: GroupOption = None,
+    settings: SettingsOption = None,
+) -> None:
+    """Show sources, their last runs and failures, and the documents."""
+    from ragmem.app import read_store
+    from ragmem.settings import load_settings
+
+    scope = scope_of(tenant=tenant, user=user, groups=group)
+    with read_store(store, settings=load_settings(settings)) as reader:
+        found = reader.status(scope=scope)
+    if as_json:
+        print_json(
+            {
+                "embedding_model": found.embedding_model,
+                "documents": found.documents,
+                "chunks": found.chunks,
+                "pending": found.pending,
+                "sources": found.sources,
+            }
+        )
+        return
+    print_text(
+        f"{len(found.documents)} documents, {found.chunks} chunks, "
+        f"embedded with {found.embedding_model or 'nothing yet'}"
+    )
+    if found.pending:
+        print_text(f"{found.pending} changes are not indexed yet; the next opening does it")
+    for source in found.sources:
+        counts = ", ".join(f"{count} {name}" for name, count in source.counts.items() if count)
+        print_text(f"source {source.uri}: {source.status} {source.finished_at or ''} {counts}")
+        for item in source.failed:
+            print_text(f"  failed {item.uri}: {item.reason}")
+    for document in found.documents:
+        print_text(f"{document.uri}  {document.chunks} chunks  {document.title}")
+
+
+def reindex(
+    store: StoreOption = DEFAULT_STORE,
+    embed: Annotated[
+        bool, typer.Option("--embed", help="Chunk and embed again with the models in settings.")
+    ] = False,
+    settings: SettingsOption = None,
+) -> None:
+    """Build both indexes again from the stored documents."""
+    from ragmem.app import Agent, embed_store_again
+    from ragmem.settings import load_settings
+
+    chosen = load_settings(settings)
+    with bar("indexing") as update:
+
+        def show_progress(done: int, total: int) -> None:
+            if update is not None:
+                update(done, total, "embedding" if embed else "indexing")
+
+        if embed:
+            embed_store_again(store, settings=chosen, on_progress=show_progress)
+        else:
+            with Agent.open(store, settings=chosen) as agent:
+                agent.reindex(on_progress=show_progress)
+    print_text(f"{store}: both indexes are built again")

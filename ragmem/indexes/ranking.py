@@ -1,0 +1,57 @@
+"""Small computations that several indexes share: cosines, and the best of some scores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ragmem.errors import UsageError
+from ragmem.types import Candidate, FloatMatrix, FloatVector
+
+
+def best(ids: Sequence[str], scores: FloatVector, k: int) -> list[Candidate]:
+    """The k highest scores, best first, equal ones by chunk id.
+
+    Args:
+        ids: one a score.
+        scores: shape (len(ids),).
+        k: the most candidates to return.
+    """
+    if k < len(ids):
+        kth = np.partition(scores, -k)[-k]
+        keep = np.flatnonzero(scores >= kth)
+    else:
+        keep = np.arange(len(ids))
+    found = [Candidate(chunk_id=ids[row], score=float(scores[row])) for row in keep.tolist()]
+    return sorted(found, key=lambda candidate: (-candidate.score, candidate.chunk_id))[:k]
+
+
+def cosines(vector: FloatVector, rows: FloatMatrix) -> FloatVector:
+    """The cosine similarity of each row to the vector.
+
+    Args:
+        vector: shape (dimensions,).
+        rows: shape (n, dimensions).
+
+    Returns:
+        Shape (n,), in [-1, 1].
+    """
+    lengths = np.linalg.norm(rows, axis=1) * np.linalg.norm(vector)
+    # A vector of length zero points nowhere: it is similar to nothing.
+    scores = np.divide(rows @ vector, lengths, out=np.zeros_like(lengths), where=lengths > 0)
+    limited: FloatVector = np.clip(scores, -1.0, 1.0).astype(np.float32)
+    return limited
+
+
+def check_shape(vectors: FloatMatrix, *, rows: int, dimensions: int) -> None:
+    """Refuse vectors of another shape.
+
+    Raises:
+        UsageError: the shape is not (rows, dimensions).
+    """
+    if vectors.shape != (rows, dimensions):
+        raise UsageError(
+            f"got vectors of shape {vectors.shape}, expected ({rows}, {dimensions}): "
+            "one row an entry, one column a dimension of the embedding model"
+        )

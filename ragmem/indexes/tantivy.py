@@ -1,0 +1,347 @@
+"""The lexical index on disk: Tantivy, embedded.
+
+What lives here: the schema, writing, searching. How text becomes terms is `analysis.py`; this
+module hands Tantivy terms joined by spaces and builds queries from terms, so nothing in a question
+is ever query syntax.
+
+Choices and their reasons:
+
+- Scores are BM25 (Robertson et al., "Okapi at TREC-3", 1994) with Lucene's idf, k1 = 1.2 and
+  b = 0.75, which Tantivy fixes. Document lengths are rounded to one byte, as in Lucene.
+- Title words that the text lacks are added to the text, and a second field holds the title alone
+  with weight 0.3: nDCG@10 on SciFact, Cranfield, LISA, CISI 69.4, 38.5, 45.5, 41.3, against 68.2,
+  37.3, 44.8, 41.4 without the field and 66.6, 37.8, 37.5, 37.7 for two equal fields.
+- Filters, access lists and tenants: an entry carries its attributes as one term. A search judges
+  each distinct term once with `Attributes.admitted` and lets Tantivy intersect. Document
+  frequencies are those of the whole index, whatever the filter: a filtered ranking is exactly the
+  unfiltered one with gaps. They are shared by tenants too, so a score can hint at how common a
+  word is elsewhere; where that matters, give each tenant a store.
+- Equal scores are ordered by chunk id; scores are compared after rounding, because the order in
+  which Tantivy adds the parts of a sum differs from segment to segment.
+
+Deleted entries stop being found at commit; their terms count in document frequencies until
+Tantivy merges the segment.
+"""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ragmem.errors import StoreCorrupt, StoreError, StoreMismatch
+from ragmem.filters import Filter
+from ragmem.indexes.analysis import (
+    FORMAT,
+    SCORE_DIGITS,
+    TITLE_WEIGHT,
+    Analyzer,
+    TermGroup,
+    analyzer_name,
+)
+from ragmem.indexes.attributes import Attributes, decode, encode
+from ragmem.types import Candidate, IndexEntry, Scope
+
+if TYPE_CHECKING:
+    import tantivy
+
+_SCHEMA_FORMAT = 1
+_FORMAT_FILE = "ragmem-format"
+_WRITER_BYTES = 32_000_000
+# Tantivy drops terms above 65,530 bytes without a word.
+_LONGEST_ATTRIBUTES = 60_000
+# Ends the digest that stands for longer ones; encoded attributes end in a bracket.
+_DIGEST = "#"
+_REMEMBERED_FILTERS = 256
+
+
+@dataclass(slots=True)
+class _View:
+    """One committed state of the index, and what has been learnt about it."""
+
+    searcher: tantivy.Searcher
+    analyzers: list[str]
+    attributes: dict[str, Attributes] | None = None
+    filters: dict[tuple[object, ...], tantivy.Query | None] = field(default_factory=dict)
+
+
+class TantivyIndex:
+    """BM25 search over an index folder; the port is `ragmem.ports.LexicalIndex`. Thread-safe."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open the index, creating it where there is none.
+
+        Raises:
+            StoreMismatch: the index was written in another format.
+            StoreCorrupt: the files cannot be read.
+        """
+        self._folder = folder
+        self._analyzer = Analyzer()
+        self._lock = threading.RLock()
+        self._writer: tantivy.IndexWriter | None = None
+        self._view: _View | None = None
+        self._open()
+
+    def upsert(self, entries: Sequence[IndexEntry]) -> None:
+        """Add or replace entries."""
+        latest = {entry.chunk_id: entry for entry in entries}
+        with self._lock, _mapped(self._folder):
+            writer = self._writing()
+            for entry in latest.values():
+                writer.delete_documents_by_term("chunk", entry.chunk_id)
+                writer.add_document(self._document(entry))
+
+    def delete_chunks(self, chunk_ids: Sequence[str]) -> None:
+        """Remove chunks."""
+        self._delete("chunk", chunk_ids)
+
+    def delete_documents(self, document_ids: Sequence[str]) -> None:
+        """Remove every chunk of these documents."""
+        self._delete("document", document_ids)
+
+    def commit(self) -> None:
+        """Make all changes so far durable and visible."""
+        with self._lock, _mapped(self._folder):
+            if self._writer is not None:
+                self._writer.commit()
+                self._view = None
+
+    def search(
+        self, text: str, *, k: int, scope: Scope, where: Filter | None = None
+    ) -> list[Candidate]:
+        """The k best chunks among those the scope sees and the filter admits.
+
+        Args:
+            text: any text; nothing in it is query syntax.
+            k: the most candidates to return.
+            scope: who is asking.
+            where: a filter over metadata.
+
+        Returns:
+            At most k with a score above zero, best first; equal scores ordered by chunk id.
+        """
+        if k < 1:
+            return []
+        with _mapped(self._folder):
+            view = self._current()
+            groups = self._analyzer.groups(text, view.analyzers)
+            query = self._admitted(view, self._matching(groups), scope, where)
+            return [] if query is None else _ranked(view.searcher, query, k)
+
+    def chunk_ids(self) -> set[str]:
+        """Every chunk in the index, for checks against the store."""
+        import tantivy
+
+        with _mapped(self._folder):
+            searcher = self._current().searcher
+            count = searcher.num_docs
+            hits = searcher.search(tantivy.Query.all_query(), max(1, count), count=False).hits
+            return {str(searcher.doc(address)["chunk"][0]) for _, address in hits}
+
+    def clear(self) -> None:
+        """Remove everything, even an index that cannot be read any more."""
+        with self._lock:
+            self._release()
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._open()
+
+    def close(self) -> None:
+        """Commit and let go of files and threads."""
+        with self._lock:
+            self.commit()
+            self._release()
+
+    def _open(self) -> None:
+        import tantivy
+
+        self._folder.mkdir(parents=True, exist_ok=True)
+        stamp = f"schema {_SCHEMA_FORMAT}, analysis {FORMAT}"
+        marker = self._folder / _FORMAT_FILE
+        if tantivy.Index.exists(str(self._folder)):
+            found = marker.read_text("utf-8") if marker.exists() else "none"
+            if found != stamp:
+                raise StoreMismatch(
+                    f"the lexical index in {self._folder} has format [{found}], this ragmem "
+                    f"reads [{stamp}]: run `ragmem reindex` to rebuild it"
+                )
+        else:
+            marker.write_text(stamp, "utf-8")
+        with _mapped(self._folder):
+            self._schema = _schema()
+            self._index = tantivy.Index(self._schema, str(self._folder))
+            # Views are replaced at commit; Tantivy's own watching of the folder costs a thread.
+            self._index.config_reader(reload_policy="manual")
+
+    def _release(self) -> None:
+        writer, self._writer, self._view = self._writer, None, None
+        if writer is not None:
+            writer.wait_merging_threads()
+
+    def _writing(self) -> tantivy.IndexWriter:
+        if self._writer is None:
+            self._writer = self._index.writer(heap_size=_WRITER_BYTES, num_threads=1)
+        return self._writer
+
+    def _current(self) -> _View:
+        view = self._view
+        if view is not None:
+            return view
+        with self._lock:
+            self._index.reload()
+            searcher = self._index.searcher()
+            analyzers = [name for name, _ in searcher.terms_with_prefix("analyzer", "")]
+            view = self._view = _View(searcher, analyzers)
+        return view
+
+    def _delete(self, name: str, keys: Sequence[str]) -> None:
+        with self._lock, _mapped(self._folder):
+            if keys:
+                writer = self._writing()
+                for key in keys:
+                    writer.delete_documents_by_term(name, key)
+
+    def _document(self, entry: IndexEntry) -> tantivy.Document:
+        import tantivy
+
+        name = analyzer_name(entry.language)
+        body, title = self._analyzer.fields(entry, name)
+        document = tantivy.Document()
+        document.add_text("chunk", entry.chunk_id)
+        document.add_text("document", entry.document_id)
+        document.add_text("analyzer", name)
+        document.add_text("body", " ".join(body))
+        document.add_text("title", " ".join(title))
+        attributes = encode(entry)
+        term = _attributes_term(attributes)
+        document.add_text("attributes", term)
+        if term != attributes:
+            document.add_bytes("long_attributes", attributes.encode())
+        return document
+
+    def _matching(self, groups: Sequence[TermGroup]) -> list[tantivy.Query]:
+        import tantivy
+
+        make, schema = tantivy.Query, self._schema
+        queries = []
+        for group in groups:
+            for name, weight in (("body", 1.0), ("title", TITLE_WEIGHT)):
+                forms = [make.term_query(schema, name, form, "freq") for form in group.forms]
+                query = forms[0] if len(forms) == 1 else make.disjunction_max_query(forms)
+                weight *= group.weight
+                queries.append(query if weight == 1.0 else make.boost_query(query, weight))
+        return queries
+
+    def _admitted(
+        self, view: _View, matching: list[tantivy.Query], scope: Scope, where: Filter | None
+    ) -> tantivy.Query | None:
+        """The query for what matches and may be seen; None when nothing can."""
+        import tantivy
+
+        if not matching:
+            return None
+        make, occur = tantivy.Query, tantivy.Occur
+        query = make.boolean_query([(occur.Should, part) for part in matching])
+        # By its text, because Python holds filters for 1 and for True to be equal.
+        key = (scope.tenant, scope.principals, repr(where))
+        if key in view.filters:
+            restriction = view.filters[key]
+        else:
+            restriction = self._restriction(self._attributes(view), scope, where)
+            if len(view.filters) >= _REMEMBERED_FILTERS:
+                view.filters.clear()
+            view.filters[key] = restriction
+        if restriction is None:
+            return query
+        return make.boolean_query([(occur.Must, query), (occur.Must, restriction)])
+
+    def _restriction(
+        self, attributes: dict[str, Attributes], scope: Scope, where: Filter | None
+    ) -> tantivy.Query | None:
+        """A query of score zero for the entries that may be seen; None when all may be."""
+        import tantivy
+
+        make, occur = tantivy.Query, tantivy.Occur
+        admitted: list[str] = []
+        refused: list[str] = []
+        for term, value in attributes.items():
+            (admitted if value.admitted(scope, where) else refused).append(term)
+        if not refused:
+            return None
+        if len(admitted) <= len(refused):
+            chosen = make.term_set_query(self._schema, "attributes", admitted)
+        else:
+            others = make.term_set_query(self._schema, "attributes", refused)
+            chosen = make.boolean_query([(occur.Must, make.all_query()), (occur.MustNot, others)])
+        return make.const_score_query(chosen, 0.0)
+
+    def _attributes(self, view: _View) -> dict[str, Attributes]:
+        """The distinct attributes in the index by the term that stands for them."""
+        import tantivy
+
+        if view.attributes is None:
+            found = {}
+            for term, _ in view.searcher.terms_with_prefix("attributes", ""):
+                text = term
+                if term.endswith(_DIGEST):
+                    holders = tantivy.Query.term_query(self._schema, "attributes", term)
+                    hits = view.searcher.search(holders, 1, count=False).hits
+                    if not hits:  # Its entries are deleted and wait for a merge.
+                        continue
+                    text = view.searcher.doc(hits[0][1])["long_attributes"][0].decode()
+                found[term] = decode(text)
+            view.attributes = found
+        return view.attributes
+
+
+def _attributes_term(attributes: str) -> str:
+    if len(attributes) <= _LONGEST_ATTRIBUTES:
+        return attributes
+    return f"{sha256(attributes.encode()).hexdigest()}{_DIGEST}"
+
+
+def _schema() -> tantivy.Schema:
+    import tantivy
+
+    builder = tantivy.SchemaBuilder()
+    builder.add_text_field("chunk", stored=True, tokenizer_name="raw", index_option="basic")
+    for name in ("document", "analyzer", "attributes"):
+        builder.add_text_field(name, tokenizer_name="raw", index_option="basic")
+    builder.add_bytes_field("long_attributes", stored=True)
+    for name in ("body", "title"):
+        builder.add_text_field(name, tokenizer_name="whitespace", index_option="freq")
+    return builder.build()
+
+
+def _ranked(searcher: tantivy.Searcher, query: tantivy.Query, k: int) -> list[Candidate]:
+    """The k best, ties at the end of the list settled by chunk id and not by position."""
+    limit = k + 1
+    while True:
+        hits = searcher.search(query, limit, count=False).hits
+        scores = [round(score, SCORE_DIGITS) for score, _ in hits]
+        if len(hits) < limit or scores[-1] < scores[k - 1]:
+            break
+        limit *= 4
+    found = [
+        Candidate(chunk_id=str(searcher.doc(address)["chunk"][0]), score=score)
+        for score, (_, address) in zip(scores, hits, strict=True)
+        if score > 0 and score >= scores[min(k, len(scores)) - 1]
+    ]
+    return sorted(found, key=lambda candidate: (-candidate.score, candidate.chunk_id))[:k]
+
+
+@contextmanager
+def _mapped(folder: Path) -> Iterator[None]:
+    """Tantivy's errors, which are all ValueErrors, as ragmem's."""
+    try:
+        yield
+    except ValueError as error:
+        kind = StoreCorrupt if "corrupt" in str(error).lower() else StoreError
+        raise kind(
+            f"the lexical index in {folder} failed: {error}; "
+            "`ragmem reindex` rebuilds it from the store"
+        ) from error

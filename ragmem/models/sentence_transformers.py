@@ -1,0 +1,198 @@
+"""Any sentence-transformers model as an embedder, any cross-encoder as a reranker, through torch.
+
+The default embedder does not come through here (`onnx_embedder.py`). Models are loaded when they
+are first needed, from a folder or from what the Hugging Face cache holds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ragmem.errors import ModelError, ModelUnavailable
+from ragmem.types import FloatMatrix, FloatVector, Hit
+
+_BATCH_TEXTS = 32
+
+
+class SentenceTransformersEmbedder:
+    """Embeds with a sentence-transformers model on any device torch knows; thread-safe."""
+
+    def __init__(
+        self, name_or_folder: str | Path, *, device: str | None = None, download: bool = False
+    ) -> None:
+        """Name the model; it is loaded when it is first needed.
+
+        Args:
+            name_or_folder: a model of the Hugging Face hub, or a folder.
+            device: such as `cuda` or `cpu`; by default what torch finds best.
+            download: whether the hub may be asked for a model that is not on this machine.
+        """
+        self._name = str(name_or_folder)
+        self._device = device
+        self._download = download
+        # One call at a time: a tokenizer holds its truncation as state.
+        self._lock = threading.RLock()
+        self._loaded: Any = None
+        self._digest = ""
+
+    @property
+    def model_id(self) -> str:
+        """Name, digest of the weights, and length."""
+        with self._lock:
+            model = self._model()
+            if not self._digest:
+                self._digest = _weights_digest(model)
+            name = self._name.rstrip("/").rpartition("/")[2]
+            return f"{name}@{self._digest[:12]}:torch:{model.max_seq_length}"
+
+    @property
+    def dimensions(self) -> int:
+        """The length of a vector."""
+        return int(self._model().get_embedding_dimension())
+
+    @property
+    def max_tokens(self) -> int:
+        """How many tokens of a text are read, special tokens left out."""
+        model = self._model()
+        return int(model.max_seq_length) - int(model.tokenizer.num_special_tokens_to_add())
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """The number of tokens of each text, special tokens left out, nothing cut."""
+        if not texts:
+            return []
+        with self._lock:
+            encoded = self._model().tokenizer(
+                list(texts), add_special_tokens=False, truncation=False, verbose=False
+            )
+        return [len(ids) for ids in encoded["input_ids"]]
+
+    def embed_documents(self, texts: Sequence[str]) -> FloatMatrix:
+        """Embed texts to be found; shape (len(texts), dimensions), rows of length one."""
+        if not texts:
+            return np.empty((0, self.dimensions), dtype=np.float32)
+        with self._lock:
+            vectors = self._model().encode_document(
+                list(texts),
+                batch_size=_BATCH_TEXTS,
+                normalize_embeddings=True,
+                show_progress_bar=False,
+            )
+        return np.asarray(vectors, dtype=np.float32)
+
+    def embed_query(self, text: str) -> FloatVector:
+        """Embed a question; shape (dimensions,), length one."""
+        with self._lock:
+            vector = self._model().encode_query(
+                text, normalize_embeddings=True, show_progress_bar=False
+            )
+        return np.asarray(vector, dtype=np.float32)
+
+    def _model(self) -> Any:
+        with self._lock:
+            if self._loaded is None:
+                import sentence_transformers
+
+                with _loading(self._name):
+                    self._loaded = sentence_transformers.SentenceTransformer(
+                        self._name, device=self._device, local_files_only=not self._download
+                    )
+            return self._loaded
+
+
+class CrossEncoderReranker:
+    """Scores question and passage together with a cross-encoder; thread-safe.
+
+    Nogueira and Cho 2019, "Passage Re-ranking with BERT".
+    """
+
+    def __init__(
+        self, name_or_folder: str | Path, *, device: str | None = None, download: bool = False
+    ) -> None:
+        """Name the model; it is loaded when it is first needed.
+
+        Args:
+            name_or_folder: a cross-encoder of the Hugging Face hub, or a folder.
+            device: such as `cuda` or `cpu`; by default what torch finds best.
+            download: whether the hub may be asked for a model that is not on this machine.
+        """
+        self._name = str(name_or_folder)
+        self._device = device
+        self._download = download
+        self._lock = threading.RLock()
+        self._loaded: Any = None
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self._name
+
+    def rerank(self, question: str, hits: Sequence[Hit]) -> list[float]:
+        """The model's score for each hit, in the order given; higher is better.
+
+        Raises:
+            ModelError: the model gives more than one score a pair.
+            ModelUnavailable: the model is not on this machine.
+        """
+        if not hits:
+            return []
+        pairs = [
+            (question, f"{hit.context}\n{hit.text}" if hit.context else hit.text) for hit in hits
+        ]
+        with self._lock:
+            scores = self._model().predict(pairs, batch_size=_BATCH_TEXTS, show_progress_bar=False)
+        return [float(score) for score in scores]
+
+    def _model(self) -> Any:
+        with self._lock:
+            if self._loaded is None:
+                import sentence_transformers
+
+                with _loading(self._name):
+                    model = sentence_transformers.CrossEncoder(
+                        self._name, device=self._device, local_files_only=not self._download
+                    )
+                if model.num_labels != 1:
+                    raise ModelError(
+                        f"{self._name} gives {model.num_labels} scores a pair; a reranker gives one"
+                    )
+                self._loaded = model
+            return self._loaded
+
+
+@contextmanager
+def _loading(name: str) -> Iterator[None]:
+    """Without progress bars on the terminal, with ragmem's own errors."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        if Path(name).exists():
+            raise ModelError(f"{name} cannot be loaded: {error}") from error
+        raise ModelUnavailable(
+            f"{name} is not on this machine: run `hf download {name}` where the hub can be "
+            "reached, or give a folder that holds the model"
+        ) from error
+    finally:
+        if shown:
+            logging.enable_progress_bar()
+
+
+def _weights_digest(model: Any) -> str:
+    import torch
+
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(name.encode())
+        raw = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
+        digest.update(raw.numpy().data)
+    return digest.hexdigest()

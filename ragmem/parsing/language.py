@@ -1,0 +1,41 @@
+"""Which natural language a text is in."""
+
+from __future__ import annotations
+
+import functools
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from py3langid.langid import LanguageIdentifier
+
+_SAMPLE_CHARACTERS = 3_000
+_FEWEST_LETTERS = 24
+_LEAST_PROBABILITY = 0.9
+_LETTERLESS = re.compile(r"[\W\d_]+")
+
+
+@functools.cache
+def _identifier() -> LanguageIdentifier:
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+
+
+def detect_language(text: str) -> str:
+    """The ISO 639-1 code of a text's language, empty when it is short or the guess is unsure.
+
+    The beginning, the middle and the end are looked at, so that a foreign title page or a
+    bibliography does not decide alone.
+    """
+    middle = max(0, (len(text) - _SAMPLE_CHARACTERS) // 2)
+    samples = [text[:_SAMPLE_CHARACTERS]]
+    if len(text) > 3 * _SAMPLE_CHARACTERS:
+        samples += [text[middle : middle + _SAMPLE_CHARACTERS], text[-_SAMPLE_CHARACTERS:]]
+    sample = _LETTERLESS.sub(" ", " ".join(samples)).strip()
+    # Languages written without spaces say as much in a third of the letters.
+    letters = sum(3 if letter >= "\u2e80" else 1 for letter in sample if letter != " ")
+    if letters < _FEWEST_LETTERS:
+        return ""
+    code, probability = _identifier().classify(sample)
+    return str(code) if probability >= _LEAST_PROBABILITY else ""

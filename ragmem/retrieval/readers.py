@@ -1,0 +1,36 @@
+"""What retrieval and answering read from the store, as small Protocols; the store is not here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from ragmem.types import Scope, StoredChunk
+
+
+class ChunkReader(Protocol):
+    """Reads chunks by id; the second line of defence behind the indexes' own filtering."""
+
+    def read_chunks(self, chunk_ids: Sequence[str], *, scope: Scope) -> Mapping[str, StoredChunk]:
+        """The chunks that exist and that the scope sees, by id; the others are left out."""
+        ...
+
+
+class DocumentReader(Protocol):
+    """Reads exact spans of documents' texts."""
+
+    def read_span(self, document_uri: str, start: int, end: int, *, scope: Scope) -> str:
+        """`document.text[start:end]`.
+
+        Raises:
+            UnknownDocument: no document with this URI is visible in the scope.
+        """
+        ...
+
+    def page_at(self, document_uri: str, offset: int, *, scope: Scope) -> int | None:
+        """The number of the page that holds the character at `offset`; None without pages.
+
+        Raises:
+            UnknownDocument: no document with this URI is visible in the scope.
+        """
+        ...
