@@ -27,7 +27,7 @@ Tensors = dict[str, npt.NDArray[np.float32]]
 def write_sentence_model(
     folder: Path,
     *,
-    pooling: str = "mean",
+    pooling: str = "mean_tokens",
     model_type: str = "bert",
     prompts: Mapping[str, str] | None = None,
     seed: int = 0,

@@ -72,6 +72,8 @@ class Packer:
 
     def groups(self) -> list[Group]:
         """Pack everything, in order."""
+        if not self._units:
+            return []
         hard = hard_edges(self._units, self._sums, self._openings, tiny=self._tiny)
         edges = [0, *hard, len(self._units)]
         anchored = sorted({*edges, *(a for run in pairwise(edges) for a in self._anchors(*run))})
@@ -105,8 +107,8 @@ class Packer:
         return groups
 
     def _anchors(self, start: int, stop: int) -> list[int]:
-        """The anchors between two edges, unless one chunk holds everything between them."""
-        if self._size(start, start, stop) <= self._budget:
+        """The anchors between two edges, unless two chunks hold everything between them."""
+        if self._size(start, start, stop) <= 2 * self._budget:
             return []
         found = local_maxima(self._scores, self._sums, start, stop, reach=self._budget)
         margin = self._budget * _SHORT_SHARE

@@ -35,9 +35,6 @@ FORMAT = 1
 TITLE_WEIGHT = 0.3
 """How much a word in the title adds, next to one in the text."""
 
-SCORE_DIGITS = 4
-"""Scores this close are equal: implementations add the parts of a sum in different orders."""
-
 _STEMMERS = {
     "ar": "arabic",
     "da": "danish",
@@ -92,6 +89,12 @@ class TermGroup:
 
     forms: frozenset[str]
     weight: int
+
+
+def settled(score: float) -> float:
+    """The score to five digits: implementations add the parts of a sum in different orders, and
+    what differs only by that must count as equal."""
+    return float(f"{score:.5g}")
 
 
 def analyzer_name(language: str) -> str:

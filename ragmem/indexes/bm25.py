@@ -16,11 +16,11 @@ import numpy.typing as npt
 
 from ragmem.filters import Filter
 from ragmem.indexes.analysis import (
-    SCORE_DIGITS,
     TITLE_WEIGHT,
     Analyzer,
     TermGroup,
     analyzer_name,
+    settled,
 )
 from ragmem.indexes.entries import EntryTable
 from ragmem.indexes.ranking import best
@@ -78,9 +78,10 @@ class RankBM25Index:
             return []
         if self._fields is None:
             self._fields = _Fields(self._terms)
-        scores = np.round(self._fields.scores(groups, ids), SCORE_DIGITS)
-        hits = np.flatnonzero(scores > 0)
-        return best([ids[row] for row in hits], scores[hits].astype(np.float32), k)
+        scores = self._fields.scores(groups, ids)
+        hits = np.flatnonzero(scores > 0).tolist()
+        rounded = np.array([settled(scores[row]) for row in hits], dtype=np.float32)
+        return best([ids[row] for row in hits], rounded, k)
 
     def delete_chunks(self, chunk_ids: Sequence[str]) -> None:
         """Remove chunks."""

@@ -38,11 +38,11 @@ from ragmem.errors import StoreCorrupt, StoreError, StoreMismatch
 from ragmem.filters import Filter
 from ragmem.indexes.analysis import (
     FORMAT,
-    SCORE_DIGITS,
     TITLE_WEIGHT,
     Analyzer,
     TermGroup,
     analyzer_name,
+    settled,
 )
 from ragmem.indexes.attributes import Attributes, decode, encode
 from ragmem.types import Candidate, IndexEntry, Scope
@@ -58,6 +58,8 @@ _LONGEST_ATTRIBUTES = 60_000
 # Ends the digest that stands for longer ones; encoded attributes end in a bracket.
 _DIGEST = "#"
 _REMEMBERED_FILTERS = 256
+# What Tantivy says about files that are missing or cut off; it has no kinds of errors in Python.
+_DAMAGE = ("corrupt", "FileDoesNotExist", "Meta file", "meta.json")
 
 
 @dataclass(slots=True)
@@ -322,7 +324,7 @@ def _ranked(searcher: tantivy.Searcher, query: tantivy.Query, k: int) -> list[Ca
     limit = k + 1
     while True:
         hits = searcher.search(query, limit, count=False).hits
-        scores = [round(score, SCORE_DIGITS) for score, _ in hits]
+        scores = [settled(score) for score, _ in hits]
         if len(hits) < limit or scores[-1] < scores[k - 1]:
             break
         limit *= 4
@@ -340,7 +342,11 @@ def _mapped(folder: Path) -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        kind = StoreCorrupt if "corrupt" in str(error).lower() else StoreError
+        kind: type[StoreError] = StoreError
+        if "schema does not match" in str(error):
+            kind = StoreMismatch
+        elif any(sign in str(error) for sign in _DAMAGE):
+            kind = StoreCorrupt
         raise kind(
             f"the lexical index in {folder} failed: {error}; "
             "`ragmem reindex` rebuilds it from the store"

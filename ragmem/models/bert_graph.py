@@ -68,7 +68,7 @@ class _Graph:
     def constant(self, name: str, value: npt.NDArray[np.float32 | np.int64]) -> str:
         from onnx import numpy_helper
 
-        self._constants.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
+        self._constants.append(numpy_helper.from_array(np.asarray(value, order="C"), name))
         return name
 
     def node(

@@ -129,7 +129,6 @@ class OnnxEmbedder:
         with self._lock:
             if self._session is None:
                 import onnxruntime
-                from onnxruntime.capi.onnxruntime_pybind11_state import RuntimeException
 
                 options = onnxruntime.SessionOptions()
                 options.intra_op_num_threads = 1
@@ -143,7 +142,7 @@ class OnnxEmbedder:
                     self._session = onnxruntime.InferenceSession(
                         str(graph), options, providers=["CPUExecutionProvider"]
                     )
-                except RuntimeException as error:
+                except Exception as error:  # onnxruntime's errors share no base
                     raise ModelError(
                         f"{graph} is damaged, delete its folder and it is made again: {error}"
                     ) from error

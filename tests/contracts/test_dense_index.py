@@ -358,7 +358,7 @@ for start in range(0, 4000, 20):
 """
 
 
-@pytest.mark.parametrize("pause", [0.0, 0.013, 0.037])
+@pytest.mark.parametrize("pause", [0.0, 0.019])
 def test_a_killed_writer_loses_nothing_committed(tmp_path: Path, pause: float) -> None:
     folder = tmp_path / "dense"
     with subprocess.Popen(
@@ -376,9 +376,9 @@ def test_a_killed_writer_loses_nothing_committed(tmp_path: Path, pause: float) -
     held = index.chunk_ids()
     committed = {f"c{i}" for i in range(done, done + 20)}
     started = {f"c{i}" for i in range(done + 20, done + 40)}
-    assert committed <= held | started
-    if not held & started:
-        assert held == committed
+    # Each step adds its own chunks before it deletes those of the step before.
+    assert committed <= held or started <= held
+    assert held <= committed | started
     # Repeating the change that was cut off completes it.
     entries = [entry(f"c{i}", document="new", batch=-1) for i in range(done + 20, done + 40)]
     index.upsert(entries, rows[done + 20 : done + 40])

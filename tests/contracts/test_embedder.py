@@ -91,8 +91,12 @@ def test_only_max_tokens_are_read(embedder: Embedder) -> None:
 
 
 def test_the_model_id_is_stable_and_names_the_model(embedder: Embedder) -> None:
-    assert embedder.model_id
-    assert embedder.model_id == embedder.model_id
+    first = embedder.model_id
+
+    embedder.embed_query("what is warm?")
+
+    assert first
+    assert embedder.model_id == first
 
 
 def test_threads_get_the_same_vectors(embedder: Embedder) -> None:

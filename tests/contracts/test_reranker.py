@@ -10,6 +10,7 @@ from tiny_models import write_cross_encoder
 
 from ragmem.models.sentence_transformers import CrossEncoderReranker
 from ragmem.ports import Reranker
+from ragmem.retrieval.rerank import FeatureReranker
 from ragmem.types import Hit
 
 TEXTS = ["the cat sat on the mat.", "a dog is cold.", "warm", "what is a mat?"]
@@ -20,8 +21,10 @@ def cross_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_cross_encoder(tmp_path_factory.mktemp("tiny") / "cross-encoder")
 
 
-@pytest.fixture(scope="module", params=["cross-encoder"])
+@pytest.fixture(scope="module", params=["cross-encoder", "features"])
 def reranker(request: pytest.FixtureRequest, cross_encoder: Path) -> Reranker:
+    if request.param == "features":
+        return FeatureReranker()
     return CrossEncoderReranker(cross_encoder, device="cpu")
 
 

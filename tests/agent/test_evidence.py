@@ -1,0 +1,88 @@
+"""Sentence selection: exact offsets, scores that explain themselves, honest sufficiency."""
+
+from __future__ import annotations
+
+import pytest
+from fakes import HashEmbedder
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ragmem.agent.evidence import EvidenceWeights, choose, rank_evidence
+from ragmem.retrieval.pack import Passage
+
+EMBEDDER = HashEmbedder(dimensions=64)
+TEXT = "The tower opened in 1889. It was built by Gustave Eiffel. Tickets are sold at the gate."
+
+
+def passage(text: str, *, start: int = 0, score: float = 1.0, title: str = "Tower") -> Passage:
+    return Passage(
+        document_uri="d",
+        document_title=title,
+        start=start,
+        end=start + len(text),
+        text=text,
+        page=None,
+        chunk_ids=("c",),
+        score=score,
+        tokens=1,
+    )
+
+
+def test_sentences_have_document_offsets() -> None:
+    ranked = rank_evidence("who built the tower", [passage(TEXT, start=100)], EMBEDDER)
+    assert len(ranked.sentences) == 3
+    for each in ranked.sentences:
+        assert TEXT[each.start - 100 : each.end - 100] == each.text
+    assert ranked.sentences[0].text == "It was built by Gustave Eiffel."
+
+
+def test_the_score_is_the_weighted_sum_of_its_parts() -> None:
+    weights = EvidenceWeights(coverage=0.1, passage=0.2, kind=0.3, sufficiency_coverage=0.4)
+    ranked = rank_evidence(
+        "when did the tower open",
+        [passage(TEXT, score=3.0), passage("The tower is tall.", start=500, score=1.0)],
+        EMBEDDER,
+        weights=weights,
+    )
+    for each in ranked.sentences:
+        assert each.score == pytest.approx(
+            each.cosine + 0.1 * each.coverage + 0.2 * each.passage + 0.3 * each.kind
+        )
+        assert each.passage == (0.0 if each.start >= 500 else 1.0)
+    assert ranked.sufficiency == pytest.approx(
+        max(each.cosine for each in ranked.sentences)
+        + 0.4 * max(each.coverage for each in ranked.sentences)
+    )
+
+
+def test_a_question_about_something_else_suffices_less() -> None:
+    asked = rank_evidence("the tower opened in 1889", [passage(TEXT)], EMBEDDER).sufficiency
+    other = rank_evidence("zebra stripes evolve", [passage(TEXT)], EMBEDDER).sufficiency
+    assert other < 0.5 < asked
+
+
+def test_nothing_found_is_no_evidence() -> None:
+    assert rank_evidence("q", [], EMBEDDER).sentences == ()
+    assert rank_evidence("q", [passage(" \n ")], EMBEDDER).sufficiency == 0.0
+
+
+def test_choosing_stops_at_either_limit_but_always_takes_the_best() -> None:
+    ranked = rank_evidence("tower", [passage(TEXT)], EMBEDDER).sentences
+    assert choose(ranked, most_sentences=2, most_words=99) == ranked[:2]
+    assert choose(ranked, most_sentences=3, most_words=1) == ranked[:1]
+    assert choose((), most_sentences=3, most_words=10) == ()
+
+
+def test_no_sentence_is_chosen_twice() -> None:
+    twice = [passage("Same words here."), passage("Same words, here!", start=900)]
+    ranked = rank_evidence("words", twice, EMBEDDER).sentences
+    assert len(ranked) == 2
+    assert len(choose(ranked, most_sentences=5, most_words=99)) == 1
+
+
+@given(text=st.text(st.sampled_from("ab 1.?!\n|東。"), max_size=200), most=st.integers(1, 5))
+def test_every_sentence_is_an_exact_span_and_not_too_long(text: str, most: int) -> None:
+    ranked = rank_evidence("a b", [passage(text, start=7)], EMBEDDER, most_sentence_words=most)
+    for each in ranked.sentences:
+        assert text[each.start - 7 : each.end - 7] == each.text
+        assert 1 <= len(each.text.split()) <= most

@@ -1,0 +1,21 @@
+"""Cosines and the best of some scores."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ragmem.indexes.ranking import best, cosines
+
+
+def test_best_settles_ties_by_id_even_at_the_end_of_the_list() -> None:
+    scores = np.array([1, 2, 2, 2, 0], dtype=np.float32)
+    assert [hit.chunk_id for hit in best("edcba", scores, 2)] == ["b", "c"]
+    assert [hit.chunk_id for hit in best("edcba", scores, 9)] == ["b", "c", "d", "e", "a"]
+    assert best([], scores[:0], 3) == []
+
+
+def test_cosines_of_any_lengths() -> None:
+    rows = np.array([[2, 0], [0, 3], [-1, 0], [0, 0], [1, 1]], dtype=np.float32)
+    vector = np.array([5, 0], dtype=np.float32)
+    assert cosines(vector, rows).tolist() == pytest.approx([1, 0, -1, 0, 2**-0.5])
