@@ -56,7 +56,7 @@ def all_formats() -> dict[str, bytes]:
         "Example::\n\n    months = 24\n",
         "html": f"<html lang='en'><head><title>{TITLE}</title><style>p {{}}</style></head><body>"
         f"<h1>{TITLE}</h1><p>{FACT}</p><ul><li>Battery<li>Shade</ul><p>{OTHER}</p></body></html>",
-        "csv": f"Part,Months,Note\nBattery,24,{FACT}\nShade,12,\"{OTHER}, at no cost\"\n",
+        "csv": f'Part,Months,Note\nBattery,24,{FACT}\nShade,12,"{OTHER}, at no cost"\n',
         "tsv": f"Part\tMonths\tNote\nBattery\t24\t{FACT}\nShade\t12\t{OTHER}\n",
         "json": json.dumps(record, indent=1),
         "jsonl": "".join(json.dumps(r) + "\n" for r in (record, {"title": "Repairs", "x": OTHER})),
@@ -65,7 +65,9 @@ def all_formats() -> dict[str, bytes]:
     }
     return {
         **{suffix: text.encode() for suffix, text in texts.items()},
-        "pdf": pdf([[TITLE, "", FACT], ["Repairs", "", OTHER]], outline=[(TITLE, 0), ("Repairs", 1)]),
+        "pdf": pdf(
+            [[TITLE, "", FACT], ["Repairs", "", OTHER]], outline=[(TITLE, 0), ("Repairs", 1)]
+        ),
         "docx": docx(
             paragraph(TITLE, style="Heading1") + paragraph(FACT) + word_table(table)
             + paragraph(OTHER)
@@ -91,9 +93,7 @@ def pdf(pages: list[list[str]], *, outline: list[tuple[str, int]] | None = None)
     objects: list[bytes] = [b"", b"", b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>"]
     references: list[str] = []
     for lines in pages:
-        drawn = "".join(
-            f"({_escaped(line)}) Tj T* " if line else "T* " for line in lines
-        )
+        drawn = "".join(f"({_escaped(line)}) Tj T* " if line else "T* " for line in lines)
         stream = f"BT /F1 12 Tf 14 TL 72 720 Td {drawn}ET".encode("latin-1")
         objects.append(b"<< /Length %d >>\nstream\n%s\nendstream" % (len(stream), stream))
         objects.append(
@@ -144,9 +144,7 @@ def paragraph(text: str, *, style: str = "") -> str:
 
 def word_table(rows: list[list[str]]) -> str:
     """A Word table."""
-    cells = (
-        "".join(f"<w:tc>{paragraph(text)}</w:tc>" for text in row) for row in rows
-    )
+    cells = ("".join(f"<w:tc>{paragraph(text)}</w:tc>" for text in row) for row in rows)
     return f"<w:tbl>{''.join(f'<w:tr>{row}</w:tr>' for row in cells)}</w:tbl>"
 
 
@@ -164,7 +162,7 @@ def docx(body: str, **parts: str) -> bytes:
             "word/document.xml": f'<w:document xmlns:w="{_WORD}" xmlns:m="{_MATH}">'
             f"<w:body>{body}</w:body></w:document>",
             "word/styles.xml": f'<w:styles xmlns:w="{_WORD}">{styles}</w:styles>',
-            "word/_rels/document.xml.rels": _ROOT.replace("officeDocument\"", "styles\"").replace(
+            "word/_rels/document.xml.rels": _ROOT.replace('officeDocument"', 'styles"').replace(
                 "word/document.xml", "styles.xml"
             ),
             **{f"word/{name}.xml": text for name, text in parts.items()},

@@ -38,7 +38,8 @@ class AnswerSettings:
         least_sufficiency: below this `RankedEvidence.sufficiency` the documents do not answer;
             calibrated for the default embedding model.
         evidence_sentences, evidence_words: how much evidence is quoted or shown to the model.
-        prompt_tokens: the most tokens of a prompt, the question not counted.
+        evidence_margin: how far the score of further evidence may lie below the best.
+        prompt_tokens: the most tokens of evidence in a prompt.
         completion_tokens: the most tokens that are generated.
         answer_sentences: how many supported sentences of the model are kept.
         answer_words: where quotations stop being added.
@@ -51,6 +52,7 @@ class AnswerSettings:
     least_sufficiency: float = 0.67
     evidence_sentences: int = 4
     evidence_words: int = 60
+    evidence_margin: float = 0.4
     prompt_tokens: int = 350
     completion_tokens: int = 64
     answer_sentences: int = 2
@@ -148,7 +150,8 @@ class Answerer:
             limit = self._embedder.max_tokens
         else:
             around = self._count(answer_messages("", []))
-            limit = self._chat.context_tokens - self._settings.completion_tokens - around
+            reserved = self._settings.prompt_tokens + self._settings.completion_tokens
+            limit = self._chat.context_tokens - reserved - around
         if tokens > limit:
             raise QuestionTooLong(tokens=tokens, limit=max(0, limit))
 
@@ -206,6 +209,7 @@ class Answerer:
                 ranked.sentences if sufficient else (),
                 most_sentences=settings.evidence_sentences,
                 most_words=settings.evidence_words,
+                margin=settings.evidence_margin,
             )
             quotable = [(each, self._citation(each, scope)) for each in chosen]
             stage.details |= {

@@ -15,7 +15,9 @@ from ragmem.ports import Embedder
 from ragmem.retrieval.pack import Passage
 from ragmem.retrieval.terms import content_words, coverage, inverse_frequencies, words
 
-_WORD = re.compile(r"\S+")
+# Longer runs (scripts without spaces, encoded data) count as several words.
+_WORD = re.compile(r"\S{1,40}")
+_FRAGMENT_WORDS = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,14 +131,17 @@ def rank_evidence(
 
 
 def choose(
-    sentences: Sequence[Evidence], *, most_sentences: int, most_words: int
+    sentences: Sequence[Evidence], *, most_sentences: int, most_words: int, margin: float = 1.0
 ) -> tuple[Evidence, ...]:
     """The best sentences that fit; always the first, and no sentence said twice.
+
+    Fragments (a caption's "Table 1.") say nothing by themselves and are only taken first.
 
     Args:
         sentences: best first.
         most_sentences: how many to take.
         most_words: how many words they may have together.
+        margin: how far a score may lie below the best.
     """
     chosen: list[Evidence] = []
     seen: set[tuple[str, ...]] = set()
@@ -144,7 +149,12 @@ def choose(
     for each in sentences:
         said = tuple(words(each.text))
         length = len(each.text.split())
-        if said in seen or (chosen and spent + length > most_words):
+        if chosen and (
+            said in seen
+            or len(said) < _FRAGMENT_WORDS
+            or each.score < chosen[0].score - margin
+            or spent + length > most_words
+        ):
             continue
         chosen.append(each)
         seen.add(said)

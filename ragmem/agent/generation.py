@@ -59,8 +59,9 @@ class SentenceStream:
     def _pieces(self) -> Generator[str, None, None]:
         """The engine's pieces, at most one a token, so that no engine runs on for ever."""
         started = perf_counter()
-        stream = self._chat.stream(self._messages, max_tokens=self._max_tokens)
+        stream: Iterator[str] = iter(())
         try:
+            stream = self._chat.stream(self._messages, max_tokens=self._max_tokens)
             for piece in islice(stream, self._max_tokens):
                 self.seconds += perf_counter() - started
                 yield piece

@@ -7,7 +7,7 @@ wrongly let through costs the user's trust. Choosing the evidence is not done he
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -58,7 +58,8 @@ class GroundingCheck:
     A sentence is supported when one evidence sentence under its title, or two adjacent ones, hold
     all its content words but for inflection, all its numbers and capitalized words, the numbers
     and the names each in the same order; when both or neither are negated; and when their vectors
-    are similar. A sentence that only says the question again is refused.
+    are similar. From two sentences all words must come in the same order. A sentence that only says
+    the question again is refused.
 
     Known limit: a number or name that the same evidence sentence ties to something else is
     not told apart unless the order changes.
@@ -140,6 +141,9 @@ def _mismatch(sentence: str, window: Sequence[Evidence]) -> tuple[int, str] | No
         return len(missing), f"not in the evidence: {', '.join(missing)}"
     if not (_in_order(numbers, held) and _in_order(names, held)):
         return 1, "names or numbers in another order than in the evidence"
+    # Across two sentences any word could be tied to any other; only the order tells.
+    if len(window) > 1 and not _in_order(map(_stem, content), map(_stem, held)):
+        return 1, "words in another order than in the evidence"
     if bool(_NEGATION.search(sentence)) != _negated(text, frozenset(content)):
         return 1, "negated differently than the evidence"
     return None
@@ -165,7 +169,7 @@ def _names(text: str) -> list[str]:
     return [token for token in _tokens(capitalized) if token not in STOPWORDS]
 
 
-def _in_order(wanted: Sequence[str], available: Sequence[str]) -> bool:
+def _in_order(wanted: Iterable[str], available: Iterable[str]) -> bool:
     """Whether `wanted`, repetitions left out, is a subsequence of `available`."""
     rest = iter(available)
     return all(token in rest for token in dict.fromkeys(wanted))

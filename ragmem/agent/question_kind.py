@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from ragmem.retrieval.terms import content_words, words
+from ragmem.retrieval.terms import content_words
 
 _DATE_ASKED = re.compile(r"\b(?:when|(?:what|which) (?:year|date|day|month|time))\b", re.IGNORECASE)
 _DATE = re.compile(
@@ -47,5 +47,5 @@ def answers_kind(question: str, sentence: str) -> float:
         return float(_NUMBER.search(sentence) is not None)
     if _NAME_ASKED.search(question):
         asked = set(content_words(question))
-        return float(any(not set(words(name)) <= asked for name in _NAME.findall(sentence)))
+        return float(any(not set(content_words(name)) <= asked for name in _NAME.findall(sentence)))
     return _NEUTRAL

@@ -1,8 +1,8 @@
 """Which chunk belongs to which document and tenant, and who may see it: SQLite beside Chroma.
 
 Chroma holds vectors by chunk id and nothing else. Its own metadata filters took 24 to 146 ms at
-100,000 chunks, cannot order strings and take True for 1; a row here costs microseconds, and each
-distinct set of attributes is judged once (see `attributes.py`). The vectors themselves are not
+100,000 chunks and cannot order strings; a row here costs microseconds, and each distinct set of
+attributes is judged once (see `attributes.py`). The vectors themselves are not
 this module's business.
 """
 

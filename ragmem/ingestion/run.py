@@ -26,13 +26,22 @@ from ragmem.types import (
     SourceItem,
 )
 
-# A group is committed when it holds this many chunks or documents: large enough that sorting by
-# length pays and commits cost little, small enough that a kill loses seconds.
-_CHUNKS_A_GROUP = 512
-_DOCUMENTS_A_GROUP = 256
-# The indexes follow when this many documents wait: each of their commits costs tens of
-# milliseconds.
-_DOCUMENTS_AN_INDEXING = 1024
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupSizes:
+    """How much work is done before the next step.
+
+    Attributes:
+        chunks, documents: a group is committed when it holds this many of either: large enough
+            that sorting by length pays and commits cost little, small enough that a kill loses
+            seconds.
+        indexing: the indexes follow when this many documents wait: each of their commits costs
+            tens of milliseconds.
+    """
+
+    chunks: int = 512
+    documents: int = 256
+    indexing: int = 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,12 +77,14 @@ class SyncRun:
         options: SyncOptions,
         before: dict[str, ItemState],
         tally: Tally,
+        sizes: GroupSizes,
     ) -> None:
         """Prepare a run.
 
         Args:
             before: what became of each item of the source at its last run, by URI.
             tally: counts what the run does.
+            sizes: how much work is done before the next step.
         """
         self._store = store
         self._parser = parser
@@ -85,6 +96,7 @@ class SyncRun:
         self._options = options
         self._before = before
         self._tally = tally
+        self._sizes = sizes
         self._settings_hash = _hash(
             chunker.fingerprint, sorted(options.acl), _lasting(options.metadata)
         )[:16]
@@ -197,7 +209,7 @@ class SyncRun:
             )
         )
         chunks_waiting = sum(len(prepared.chunks) for prepared in self._group)
-        if chunks_waiting >= _CHUNKS_A_GROUP or len(self._group) >= _DOCUMENTS_A_GROUP:
+        if chunks_waiting >= self._sizes.chunks or len(self._group) >= self._sizes.documents:
             self._flush()
 
     def _flush(self) -> None:
@@ -221,7 +233,7 @@ class SyncRun:
                 warnings=prepared.warnings,
             )
         self._waiting += len(group)
-        if self._waiting >= _DOCUMENTS_AN_INDEXING:
+        if self._waiting >= self._sizes.indexing:
             self._index()
 
     def _index(self) -> None:

@@ -6,7 +6,7 @@ Everything a run has committed stays after a kill; the next run goes on from the
 from __future__ import annotations
 
 from ragmem.ingestion.indexer import Indexer
-from ragmem.ingestion.run import SyncOptions, SyncRun
+from ragmem.ingestion.run import GroupSizes, SyncOptions, SyncRun
 from ragmem.ingestion.tally import ProgressCallback, Tally
 from ragmem.ingestion.writer import DocumentWriter
 from ragmem.ports import Chunker, Connector, Embedder, Parser
@@ -27,12 +27,14 @@ class SyncEngine:
         chunker: Chunker,
         embedder: Embedder,
         indexer: Indexer,
+        sizes: GroupSizes | None = None,
     ) -> None:
         self._store = store
         self._parser = parser
         self._chunker = chunker
         self._writer = DocumentWriter(store=store, embedder=embedder)
         self._indexer = indexer
+        self._sizes = sizes or GroupSizes()
 
     def sync(
         self,
@@ -70,6 +72,7 @@ class SyncEngine:
             options=options,
             before=before,
             tally=tally,
+            sizes=self._sizes,
         )
         complete = run.run()
         report = tally.report()

@@ -11,11 +11,14 @@ import http.client
 import json
 import os
 import secrets
+import socket
 import sys
+import threading
+import time
 import urllib.parse
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -26,6 +29,8 @@ Json = dict[str, Any]
 
 _SILENT = -1
 _PROMPT_CACHE_MIB = 256
+_HANG_UP_SECONDS = 10.0
+_POLL_SECONDS = 0.05
 
 
 class LlamaEngine:
@@ -72,14 +77,13 @@ class LlamaEngine:
         except RuntimeError as error:
             raise ModelError(f"llama.cpp cannot load {path}: {error}") from error
         address = urllib.parse.urlsplit(server.listening_address)
-        self._host, self._port = address.hostname or "127.0.0.1", address.port
-        self._headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+        headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+        self._line = _Line(address.hostname or "127.0.0.1", address.port, headers)
         # The engine's threads end when the last reference goes, at the latest at exit.
-        held = [server]
-        self._stop = weakref.finalize(self, held.clear)
+        self._stop = weakref.finalize(self, _stop, self._line, [server])
 
     def close(self) -> None:
-        """Stop the engine's threads and free its memory."""
+        """Hang up on running calls, stop the engine's threads and free its memory."""
         self._stop()
 
     def ask(self, path: str, body: Mapping[str, object]) -> Json:
@@ -92,8 +96,8 @@ class LlamaEngine:
 
     def ask_each(self, path: str, bodies: Sequence[Mapping[str, object]]) -> list[Json]:
         """Send requests one after the other over one connection."""
-        with closing(self._connect()) as connection:
-            return [_read(self._send(connection, path, body)) for body in bodies]
+        with self._line.connection() as connection:
+            return [_read(self._line.send(connection, path, body)) for body in bodies]
 
     def stream(self, path: str, body: Mapping[str, object]) -> Iterator[Json]:
         """Send one request and read its events; closing the iterator makes the engine stop.
@@ -101,8 +105,8 @@ class LlamaEngine:
         Raises:
             GenerationError: the engine refused, failed or is gone.
         """
-        with closing(self._connect()) as connection:
-            response = self._send(connection, path, {**body, "stream": True})
+        with self._line.connection() as connection:
+            response = self._line.send(connection, path, {**body, "stream": True})
             if response.status != http.client.OK:
                 _read(response)
             while line := _read_line(response):
@@ -110,17 +114,63 @@ class LlamaEngine:
                 if kind in (b"data", b"error") and content.strip() != b"[DONE]":
                     yield _checked(content)
 
-    def _connect(self) -> http.client.HTTPConnection:
-        return http.client.HTTPConnection(self._host, self._port)
 
-    def _send(
-        self, connection: http.client.HTTPConnection, path: str, body: Mapping[str, object]
-    ) -> http.client.HTTPResponse:
+class _Line:
+    """The connections to one engine."""
+
+    def __init__(self, host: str, port: int | None, headers: Mapping[str, str]) -> None:
+        self._host, self._port, self._headers = host, port, headers
+        self._open: set[http.client.HTTPConnection] = set()
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def connection(self) -> Iterator[http.client.HTTPConnection]:
+        connection = http.client.HTTPConnection(self._host, self._port)
+        with self._lock:
+            self._open.add(connection)
         try:
-            connection.request("POST", path, json.dumps(body).encode(), self._headers)
+            yield connection
+        finally:
+            connection.close()
+            with self._lock:
+                self._open.discard(connection)
+
+    def send(
+        self,
+        connection: http.client.HTTPConnection,
+        path: str,
+        body: Mapping[str, object] | None = None,
+    ) -> http.client.HTTPResponse:
+        content = None if body is None else json.dumps(body).encode()
+        method = "GET" if body is None else "POST"
+        try:
+            connection.request(method, path, content, dict(self._headers))
             return connection.getresponse()
         except (OSError, http.client.HTTPException) as error:
             raise _gone(error) from error
+
+    def hang_up(self) -> None:
+        """End every running call, and wait until the engine has noticed."""
+        with self._lock:
+            for connection in self._open:
+                if connection.sock is not None:
+                    with suppress(OSError):
+                        connection.sock.shutdown(socket.SHUT_RDWR)
+        deadline = time.monotonic() + _HANG_UP_SECONDS
+        while self._busy() and time.monotonic() < deadline:
+            time.sleep(_POLL_SECONDS)
+
+    def _busy(self) -> bool:
+        with self.connection() as connection, suppress(GenerationError, ValueError):
+            slots = json.loads(self.send(connection, "/slots").read())
+            return any(slot["is_processing"] for slot in slots)
+        return False
+
+
+def _stop(line: _Line, held: list[Any]) -> None:
+    # An engine that is stopped while it serves a call waits for that call for ever.
+    line.hang_up()
+    held.clear()
 
 
 def _read(response: http.client.HTTPResponse) -> Json:

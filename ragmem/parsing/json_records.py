@@ -102,7 +102,9 @@ def _lines(value: object, indent: str = "") -> Iterator[str]:
             yield from _entry(f"{indent}{key}:", inner, indent)
     elif isinstance(value, list):
         for inner in value:
-            yield from _entry(f"{indent}-", inner, indent)
+            first, *rest = list(_lines(inner)) or [""]
+            yield f"{indent}- {first}".rstrip()
+            yield from (f"{indent}{_INDENT}{line}" for line in rest)
     else:
         yield indent + _scalar(value)
 

@@ -12,7 +12,6 @@ _NAMES = {
     "creator": "author",
     "subject": "subject",
     "keywords": "keywords",
-    "description": "description",
     "created": "created_at",
 }
 

@@ -86,3 +86,20 @@ def test_every_sentence_is_an_exact_span_and_not_too_long(text: str, most: int) 
     for each in ranked.sentences:
         assert text[each.start - 7 : each.end - 7] == each.text
         assert 1 <= len(each.text.split()) <= most
+        assert len(each.text) <= 41 * most
+
+
+def test_what_lies_far_below_the_best_is_not_chosen() -> None:
+    ranked = rank_evidence("tower opened in 1889", [passage(TEXT)], EMBEDDER).sentences
+    gap = ranked[0].score - ranked[1].score
+    assert gap > 0
+    assert len(choose(ranked, most_sentences=9, most_words=99, margin=gap / 2)) == 1
+    assert len(choose(ranked, most_sentences=9, most_words=99, margin=gap + 0.001)) == 2
+
+
+def test_a_fragment_is_chosen_only_when_it_is_best() -> None:
+    table = [passage("Table 1. The tower opened in 1889.")]
+    ranked = rank_evidence("table 1", table, EMBEDDER).sentences
+    assert [each.text for each in ranked] == ["Table 1.", "The tower opened in 1889."]
+    assert choose(ranked, most_sentences=9, most_words=99) == ranked
+    assert choose(ranked[::-1], most_sentences=9, most_words=99) == ranked[1:]

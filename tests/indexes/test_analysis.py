@@ -108,8 +108,7 @@ def test_terms_hold_no_white_space_and_are_found_again(text: str, name: str) -> 
     terms = ANALYZER.terms(text, name)
     assert all(term and len(term.split()) == 1 for term in terms)
     asked = {form for one in ANALYZER.groups(text, [name]) for form in one.forms}
-    assert asked <= set(terms)
-    assert bool(asked) is bool(terms)
+    assert bool(asked & set(terms)) is bool(terms)
 
 
 @pytest.mark.parametrize("text", ["a" * 300_000, "aB" * 150_000, "a_" * 150_000, "語" * 300_000])

@@ -185,6 +185,27 @@ def test_a_collection_nobody_names_is_removed_at_opening(tmp_path: Path) -> None
     index.close()
 
 
+def test_rows_without_vectors_do_no_harm(tmp_path: Path) -> None:
+    """As a kill in the middle of adding leaves them, and as a thread sees one being added."""
+    index = ChromaIndex(tmp_path, dimensions=DIMENSIONS)
+    rows = vectors(2_500)
+    away = rows[:, 0] < 0
+    index.upsert([entry(f"a{i}", away=int(away[i])) for i in range(2_500)], rows)
+    index._roster.put([entry("ghost", away=1)])
+    assert "ghost" not in index.chunk_ids()
+    query = np.eye(DIMENSIONS, dtype=np.float32)[0]
+    due = [f"a{row}" for row in np.argsort(-np.where(away, rows[:, 0], -2))[:10]]
+    hits = index.search(query, k=10, scope=Scope(), where=equals(away=1))
+    assert [hit.chunk_id for hit in hits] == due
+    assert len(index.search(query, k=3_000, scope=Scope())) == 2_500
+    assert index.similarities(query, ["ghost", "a1"]).keys() == {"a1"}
+    index.delete_chunks(["ghost"])
+    index._roster.put([entry("ghost", away=1)])
+    index.upsert([entry("ghost", away=1)], query[np.newaxis])
+    assert index.search(query, k=1, scope=Scope())[0].chunk_id == "ghost"
+    index.close()
+
+
 def test_importing_the_module_does_not_import_chroma() -> None:
     code = "import sys, ragmem.indexes.chroma; sys.exit('chromadb' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

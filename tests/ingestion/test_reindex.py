@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fakes import DictConnector, HashEmbedder, LineChunker, TextParser
-from ragmem.indexes.bm25 import RankBM25Index
 
 from ragmem.errors import StoreCorrupt
+from ragmem.indexes.bm25 import RankBM25Index
 from ragmem.indexes.exact import ExactIndex
 from ragmem.ingestion.indexer import Indexer
 from ragmem.ingestion.reindex import embed_again

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 from fakes import DictConnector, HashEmbedder, LineChunker, TextParser
-from ragmem.indexes.bm25 import RankBM25Index
 
 from ragmem.errors import PermanentSourceError, TransientSourceError
+from ragmem.indexes.bm25 import RankBM25Index
 from ragmem.indexes.exact import ExactIndex
 from ragmem.ingestion.indexer import Indexer
 from ragmem.ingestion.run import SyncOptions
