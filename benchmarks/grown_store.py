@@ -7,75 +7,137 @@ size would give them. Everything goes through the store's tables and the indexer
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 from figures import tell
 
-from ragmem import Agent, Settings
+from ragmem import Settings
 from ragmem.app import Parts
 from ragmem.store.chunks import replace_chunks, text_hash_of
-from ragmem.store.documents import all_document_ids, document_id_of, put_document
-from ragmem.store.documents import read_documents_by_id as read_documents
-from ragmem.store.embeddings import put_embeddings, read_embeddings
+from ragmem.store.documents import document_id_of, put_document
+from ragmem.store.embeddings import put_embeddings
 from ragmem.store.index_ops import append_op
 from ragmem.store.store import Store, open_store, settle_stamp
-from ragmem.types import Chunk, Document, FloatMatrix, Metadata, TextDocument
+from ragmem.types import PUBLIC, Chunk, Document, FloatMatrix, FloatVector, ParsedDocument
 
-_FORMAT = 1
-_REPLACED_WORDS = 0.3
-_JITTER = 0.6
-_DOCUMENTS_A_TRANSACTION = 1000
 RESTRICTED = frozenset({"group:staff"})
 """The access list of every fourth document."""
 
+_FORMAT = 1
+_REPLACED_WORDS = 0.3
+_JITTER = 0.6  # the length of what is added to a vector of length one
+_DOCUMENTS_A_TRANSACTION = 1000
 
-def grown_store(texts: Sequence[TextDocument], *, chunks: int, cache: Path) -> Path:
-    """The folder of a store of so many chunks, one a document; built where it is not there yet."""
-    key = text_hash_of(json.dumps([text.text for text in texts]))[:12]
+
+@dataclass(frozen=True, slots=True)
+class Grown:
+    """One document of one chunk, with its vector."""
+
+    document: Document
+    chunk: Chunk
+    vector: FloatVector
+
+
+def grown_store(texts: Sequence[str], *, chunks: int, cache: Path) -> Path:
+    """The folder of a store of so many chunks, one a document; built where it is not there yet.
+
+    Document n has the metadata `half` (n % 2), `hundredth` (n % 100) and `ten_thousandth`.
+    """
+    key = hashlib.sha256(json.dumps([_FORMAT, *texts]).encode()).hexdigest()[:12]
     folder = cache / f"{key}-{chunks}"
-    done = folder / "grown.json"
-    if done.exists() and json.loads(done.read_text())["format"] == _FORMAT:
+    done = folder / "grown"
+    if done.exists():
         return folder
     shutil.rmtree(folder, ignore_errors=True)
-    seeds, vectors = _seeds(texts, cache / f"{key}-seeds")
-    tell(f"growing {len(seeds):,} embedded chunks to {chunks:,} ...")
+    folder.mkdir(parents=True)
     parts = Parts(folder, Settings())
+    seeds, vectors = _seeds(parts, texts, cache / f"{key}.npy")
+    tell(f"growing {len(seeds):,} chunks to {chunks:,} ...")
     store = open_store(folder)
     settle_stamp(store, parts.stamp)
-    grown = _grow(seeds, vectors, chunks)
+    grown = islice(_grow(seeds, vectors), chunks)
     while batch := list(islice(grown, _DOCUMENTS_A_TRANSACTION)):
         _write(store, batch, parts.embedder.model_id)
     tell("indexing ...")
     parts.indexer(store).apply_pending()
     parts.close()
     store.close()
-    done.write_text(json.dumps({"format": _FORMAT}))
+    done.touch()
     return folder
 
 
-def _seeds(texts: Sequence[TextDocument], folder: Path) -> tuple[list[str], FloatMatrix]:
-    """Each document's first chunk and its vector, from a store that ragmem ingested."""
-    tell(f"embedding {len(texts):,} texts, unless that has been done ...")
-    with Agent.open(folder) as agent:
-        agent.knowledge.add_texts(texts)
-    parts = Parts(folder, Settings())
-    store = open_store(folder, read_only=True)
-    found: list[str] = []
-    rows = []
-    with store.reading() as connection:
-        for document in read_documents(connection, all_document_ids(connection)):
-            chunk = parts.chunker.chunk(_parsed(document))[0]
-            key = text_hash_of(chunk.embedded_text)
-            vector = read_embeddings(
-                connection, model_id=parts.embedder.model_id, text_hashes=[key]
+def _seeds(parts: Parts, texts: Sequence[str], cached: Path) -> tuple[list[str], FloatMatrix]:
+    """The chunks of the texts and their vectors."""
+    found = [
+        chunk.text
+        for text in texts
+        for chunk in parts.chunker.chunk(ParsedDocument(text=text, text_format="plain"))
+    ]
+    if not cached.exists():
+        tell(f"embedding {len(found):,} chunks ...")
+        np.save(cached, parts.embedder.embed_documents(found))
+    return found, np.load(cached)
+
+
+def _grow(seeds: Sequence[str], vectors: FloatMatrix) -> Iterator[Grown]:
+    """The seeds, then altered copies without end."""
+    random = np.random.default_rng(0)
+    vocabulary = np.array(" ".join(seeds).split())  # frequent words as often as they occur
+    noise = _JITTER / vectors.shape[1] ** 0.5
+    for number in range(2**40):
+        row = number % len(seeds)
+        text, vector = seeds[row], vectors[row]
+        if number >= len(seeds):
+            words = np.array(text.split(), dtype=vocabulary.dtype)
+            replaced = random.random(len(words)) < _REPLACED_WORDS
+            words[replaced] = random.choice(vocabulary, int(replaced.sum()))
+            text = f"{' '.join(words)} {number}"
+            vector = vector + random.normal(scale=noise, size=vector.shape)
+            vector = (vector / np.linalg.norm(vector)).astype(np.float32)
+        yield Grown(
+            _document(number, text), Chunk(start=0, end=len(text), text=text), vector
+        )
+
+
+def _document(number: int, text: str) -> Document:
+    uri = f"bench:{number}"
+    return Document(
+        id=document_id_of(tenant="default", uri=uri),
+        uri=uri,
+        text=text,
+        text_format="plain",
+        title="",
+        pages=(),
+        language="en",
+        media_type="text/plain",
+        metadata={
+            "half": number % 2,
+            "hundredth": number % 100,
+            "ten_thousandth": number % 10_000,
+        },
+        tenant="default",
+        acl=RESTRICTED if number % 4 == 0 else PUBLIC,
+    )
+
+
+def _write(store: Store, batch: Sequence[Grown], model_id: str) -> None:
+    with store.writing() as connection:
+        put_embeddings(
+            connection,
+            model_id=model_id,
+            text_hashes=[text_hash_of(each.chunk.embedded_text) for each in batch],
+            vectors=np.stack([each.vector for each in batch]),
+        )
+        for each in batch:
+            put_document(connection, each.document, content_hash="")
+            change = replace_chunks(connection, each.document.id, [each.chunk])
+            append_op(
+                connection, document_id=each.document.id, added=change.added, removed=()
             )
-            found.append(chunk.text)
-            rows.append(vector[key])
-    store.close()
-    return found, np.stack(rows)

@@ -6,6 +6,7 @@ Parts are built when they are first needed: showing a document loads neither mod
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -34,7 +35,7 @@ from ragmem.ports import (
 )
 from ragmem.retrieval.search import Searcher, SearchSettings
 from ragmem.settings import Settings
-from ragmem.store.index_ops import count_pending
+from ragmem.store.index_ops import append_rebuild, count_pending, rebuild_pending
 from ragmem.store.reader import StoreReader
 from ragmem.store.stamp import Stamp
 from ragmem.store.store import Store, open_store, settle_stamp
@@ -49,6 +50,8 @@ class Parts:
     def __init__(self, folder: Path, settings: Settings) -> None:
         self.folder = folder
         self.settings = settings
+        self._dense_folder = folder / "dense"
+        self._lexical_folder = folder / "lexical"
 
     @cached_property
     def embedder(self) -> Embedder:
@@ -97,14 +100,14 @@ class Parts:
         """The dense index in the store's folder."""
         from ragmem.indexes.chroma import ChromaIndex
 
-        return ChromaIndex(self.folder / "dense", dimensions=self.embedder.dimensions)
+        return ChromaIndex(self._dense_folder, dimensions=self.embedder.dimensions)
 
     @cached_property
     def lexical(self) -> LexicalIndex:
         """The lexical index in the store's folder."""
         from ragmem.indexes.tantivy import TantivyIndex
 
-        return TantivyIndex(self.folder / "lexical")
+        return TantivyIndex(self._lexical_folder)
 
     @cached_property
     def reranker(self) -> Reranker:
@@ -196,9 +199,18 @@ class Parts:
             "give a file, a folder, a glob, or install a package that brings the connector"
         )
 
+    def discard_indexes(self) -> None:
+        """Delete both indexes' files; new ones are made when they are next needed."""
+        self._close("dense", "lexical")
+        for folder in (self._dense_folder, self._lexical_folder):
+            shutil.rmtree(folder, ignore_errors=True)
+
     def close(self) -> None:
         """Close what was built; what was not stays unbuilt."""
-        for name in ("chat", "dense", "lexical"):
+        self._close("chat", "dense", "lexical")
+
+    def _close(self, *names: str) -> None:
+        for name in names:
             part = self.__dict__.pop(name, None)
             if part is not None:
                 part.close()
@@ -309,7 +321,9 @@ class Agent:
         Args:
             on_progress: called with chunks indexed and chunks in all.
         """
-        self._parts.indexer(self._store).rebuild(on_progress=on_progress)
+        with self._store.writing() as connection:
+            append_rebuild(connection)
+        _replay(self._store, self._parts, on_progress=on_progress)
 
     def close(self) -> None:
         """Let go of models, indexes and the store; doing it twice is no error."""
@@ -375,12 +389,9 @@ def embed_store_again(
     opened = open_store(folder, url=parts.settings.database_url)
     try:
         embed_again(
-            store=opened,
-            chunker=parts.chunker,
-            embedder=parts.embedder,
-            indexer=parts.indexer(opened),
-            on_progress=on_progress,
+            store=opened, chunker=parts.chunker, embedder=parts.embedder, on_progress=on_progress
         )
+        _replay(opened, parts)
     finally:
         parts.close()
         opened.close()
@@ -405,12 +416,24 @@ def _open_and_replay(
             parts.close()
             return open_store(folder, url=url, read_only=True, timeout_seconds=timeout_seconds)
         if pending:
-            parts.indexer(store).apply_pending()
+            _replay(store, parts)
     except BaseException:
         parts.close()
         store.close()
         raise
     return store
+
+
+def _replay(
+    store: Store, parts: Parts, *, on_progress: Callable[[int, int], None] | None = None
+) -> None:
+    """Bring the indexes to what the store notes."""
+    with store.reading() as connection:
+        rebuild = rebuild_pending(connection) is not None
+    if rebuild:
+        # What is there may be damaged or of another format, and could not even be opened.
+        parts.discard_indexes()
+    parts.indexer(store).apply_pending(on_progress=on_progress)
 
 
 def _scope(user: str | None, scope: Scope | None) -> Scope:

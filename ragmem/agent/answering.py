@@ -13,7 +13,7 @@ from time import perf_counter
 from ragmem.agent.evidence import Evidence, EvidenceWeights, choose, rank_evidence
 from ragmem.agent.generation import SentenceStream
 from ragmem.agent.grounding import GroundingCheck, Verdict
-from ragmem.agent.prompts import NOT_FOUND, Excerpt, answer_messages
+from ragmem.agent.prompts import NOT_FOUND, Excerpt, answer_messages, without_label
 from ragmem.errors import QuestionTooLong, UnknownDocument
 from ragmem.filters import Filter
 from ragmem.ports import ChatModel, Embedder
@@ -251,8 +251,7 @@ class Answerer:
         limit = self._settings.prompt_tokens + self._count(answer_messages(question, []))
         shown = list(evidence)
         while True:
-            excerpts = [Excerpt(title=each.document_title, text=each.text) for each in shown]
-            messages = answer_messages(question, excerpts)
+            messages = answer_messages(question, _excerpts(shown))
             if len(shown) == 1 or self._count(messages) <= limit:
                 return messages, shown
             shown.pop()
@@ -267,8 +266,9 @@ class Answerer:
         verdicts: list[Verdict] = []
         checking = 0.0
         try:
-            for sentence in reply:
+            for generated in reply:
                 started = perf_counter()
+                sentence = without_label(generated, _excerpts(shown))
                 verdict = self._verdict(sentence, question, shown, verdicts)
                 verdicts.append(verdict)
                 checking += perf_counter() - started
@@ -324,6 +324,10 @@ class Answerer:
                 text=f"“{_one_line(each.evidence.text)}”", citations=(each.citation,)
             )
         trace.add("quote", 0.0, {"quoted": quoted})
+
+
+def _excerpts(evidence: Sequence[Evidence]) -> list[Excerpt]:
+    return [Excerpt(title=each.document_title, text=each.text) for each in evidence]
 
 
 def _one_line(text: str) -> str:

@@ -22,6 +22,7 @@ NOT_FOUND = "The documents do not answer this question."
 """What is shown when nothing supports an answer."""
 
 _DELIMITER = re.compile(r"<(?=\s*/?\s*excerpts?\b)", re.IGNORECASE)
+_NUMBER = re.compile(r"^\s*\[\d+\]\s*")
 _TEMPLATE = re.compile(r"<(?=\||/?s>|(?:start|end)_of_turn>)|\[(?=/?INST\])|(?<=\|)>")
 
 
@@ -42,6 +43,15 @@ def answer_messages(question: str, excerpts: Sequence[Excerpt]) -> list[Message]
     body = "\n".join(lines)
     content = f"<excerpts>\n{body}\n</excerpts>\nQuestion: {_line(question)}"
     return [Message(role="system", content=SYSTEM), Message(role="user", content=content)]
+
+
+def without_label(sentence: str, excerpts: Sequence[Excerpt]) -> str:
+    """A generated sentence without the `[1] Title:` that small models copy from the prompt."""
+    text = _NUMBER.sub("", sentence)
+    for label in (f"{_line(each.title)}:" for each in excerpts if each.title):
+        if text.casefold().startswith(label.casefold()):
+            return text[len(label) :].lstrip()
+    return text
 
 
 def neutralise(text: str) -> str:

@@ -17,7 +17,6 @@ from ragmem.store.chunks import all_chunk_ids, read_index_entries
 from ragmem.store.embeddings import read_embeddings
 from ragmem.store.index_ops import (
     IndexOp,
-    append_rebuild,
     count_pending,
     delete_done,
     mark_done,
@@ -73,21 +72,6 @@ class Indexer:
                 on_progress(done, total)
         with self._store.writing() as connection:
             delete_done(connection)
-
-    def rebuild(self, *, on_progress: Callable[[int, int], None] | None = None) -> None:
-        """Empty both indexes and fill them again from the store, embedding nothing.
-
-        The wish is noted first: a kill half way leaves it to be done at the next opening.
-
-        Args:
-            on_progress: called with chunks indexed and chunks in all.
-
-        Raises:
-            StoreCorrupt: a chunk's vector is missing from the embedding cache.
-        """
-        with self._store.writing() as connection:
-            append_rebuild(connection)
-        self.apply_pending(on_progress=on_progress)
 
     def _next_ops(self) -> list[IndexOp]:
         with self._store.reading() as connection:

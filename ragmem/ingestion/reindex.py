@@ -1,10 +1,9 @@
-"""Builds a store's derived parts again: the indexes, or every chunk and vector with them."""
+"""Chunks and embeds a whole store again, for another model."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from ragmem.ingestion.indexer import Indexer
 from ragmem.ingestion.writer import DocumentWriter
 from ragmem.ports import Chunker, Embedder
 from ragmem.store.chunks import replace_chunks
@@ -21,10 +20,9 @@ def embed_again(
     store: Store,
     chunker: Chunker,
     embedder: Embedder,
-    indexer: Indexer,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> None:
-    """Chunk and embed every document with other models, then rebuild both indexes.
+    """Chunk and embed every document with other models, and note that the indexes must follow.
 
     The vectors are computed first and cached as they come, so that a killed run goes on where it
     was; chunks and stamp change together in one transaction at the end.
@@ -52,7 +50,6 @@ def embed_again(
         )
         delete_other_models(connection, model_id=embedder.model_id)
         delete_unused_embeddings(connection)
-    indexer.apply_pending()
 
 
 def _chunks_of(store: Store, chunker: Chunker, document_id: str) -> list[Chunk]:

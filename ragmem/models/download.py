@@ -76,7 +76,7 @@ def _fetch_from_hub(
                         received += len(block)
                         on_bytes(received)
             except httpx.HTTPError as error:
-                raise SourceFailed(f"{url}: {error}") from error
+                raise SourceFailed(f"{file.path}: {str(error).splitlines()[0]}") from error
 
 
 @functools.cache

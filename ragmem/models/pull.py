@@ -115,14 +115,17 @@ def _fetch_all(
                 )
                 on_progress(progress)
 
+        complete = True
         try:
             fetch(source, missing, staging, on_bytes=report)
         except SourceFailed as error:
             reasons.append(f"{label}: {error}")
+            complete = False
         finally:
             shutil.rmtree(staging / ".wheel", ignore_errors=True)
         missing, wrong = _check(missing, staging, label)
-        mismatch = wrong or mismatch
+        if complete and wrong is not None:
+            mismatch = wrong
         if not missing:
             return
     if mismatch is not None:

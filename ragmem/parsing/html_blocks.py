@@ -24,7 +24,7 @@ _BLOCKS = frozenset(
 )
 _ENTRIES = frozenset({"li", "dt", "dd", "td", "th"})
 _UNSEEN = frozenset(
-    {"script", "style", "template", "head", "iframe", "object", "embed", "canvas", "datalist"}
+    {"script", "style", "template", "title", "iframe", "object", "embed", "canvas", "datalist"}
 )
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _SPACE = re.compile(r"[ \t\n\r\f]+")

@@ -11,7 +11,9 @@ if TYPE_CHECKING:
 
 _SAMPLE_CHARACTERS = 3_000
 _FEWEST_LETTERS = 24
-_LEAST_PROBABILITY = 0.9
+# Of close relatives (Russian, Bulgarian) a short text leaves both likely; names and tables stay
+# below 0.3.
+_LEAST_PROBABILITY = 0.45
 _LETTERLESS = re.compile(r"[\W\d_]+")
 
 
@@ -38,4 +40,4 @@ def detect_language(text: str) -> str:
     if letters < _FEWEST_LETTERS:
         return ""
     code, probability = _identifier().classify(sample)
-    return str(code) if probability >= _LEAST_PROBABILITY else ""
+    return str(code) if len(code) == 2 and probability >= _LEAST_PROBABILITY else ""

@@ -84,6 +84,13 @@ def test_a_supported_sentence_is_kept_and_cited(world: World) -> None:
     assert_exact(world, answer)
 
 
+def test_a_label_copied_from_the_prompt_is_not_shown(world: World) -> None:
+    answer = answerer(world, says("Manual: The battery warranty lasts 24 months.")).answer(
+        QUESTION, scope=ANYONE
+    )
+    assert answer.text.startswith("The battery warranty lasts 24 months.")
+
+
 def test_an_invented_sentence_is_dropped_and_stands_in_the_trace(world: World) -> None:
     invented = "The warranty of the battery lasts 36 months."
     answer = answerer(world, says(f"{invented} The charger is free.")).answer(

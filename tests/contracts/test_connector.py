@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from fakes import DictConnector
 from format_files import write_all
 
 from connectors.files import FilesConnector
@@ -12,13 +11,13 @@ from ragmem.ports import Connector
 from ragmem.types import SkippedItem, SourceItem
 
 
-@pytest.fixture(params=["files", "dict"])
+@pytest.fixture(params=["folder", "glob", "uri"])
 def connector(request: pytest.FixtureRequest, tmp_path: Path) -> Connector:
-    if request.param == "dict":
-        return DictConnector({"memory:a": "one", "memory:b": "two"})
-    write_all(tmp_path / "documents")
-    (tmp_path / "documents" / "empty.txt").touch()
-    return FilesConnector(tmp_path / "documents")
+    folder = tmp_path / "documents"
+    write_all(folder)
+    (folder / "empty.txt").touch()
+    locations = {"folder": str(folder), "glob": f"{folder}/*", "uri": folder.as_uri()}
+    return FilesConnector(locations[request.param])
 
 
 def items(connector: Connector) -> list[SourceItem]:
