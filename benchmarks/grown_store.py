@@ -101,9 +101,7 @@ def _grow(seeds: Sequence[str], vectors: FloatMatrix) -> Iterator[Grown]:
             text = f"{' '.join(words)} {number}"
             vector = vector + random.normal(scale=noise, size=vector.shape)
             vector = (vector / np.linalg.norm(vector)).astype(np.float32)
-        yield Grown(
-            _document(number, text), Chunk(start=0, end=len(text), text=text), vector
-        )
+        yield Grown(_document(number, text), Chunk(start=0, end=len(text), text=text), vector)
 
 
 def _document(number: int, text: str) -> Document:
@@ -138,6 +136,4 @@ def _write(store: Store, batch: Sequence[Grown], model_id: str) -> None:
         for each in batch:
             put_document(connection, each.document, content_hash="")
             change = replace_chunks(connection, each.document.id, [each.chunk])
-            append_op(
-                connection, document_id=each.document.id, added=change.added, removed=()
-            )
+            append_op(connection, document_id=each.document.id, added=change.added, removed=())

@@ -56,6 +56,8 @@ _STEMMERS = {
     "ta": "tamil",
     "tr": "turkish",
 }
+_WITHOUT_STOP_WORDS = frozenset({"arabic", "greek", "romanian", "tamil", "turkish"})
+"""Tantivy stems these languages and has no list of stop words for them."""
 _ENGLISH_STOP_WORDS = """
 a about above after again against all also am an and any are as at be because been before being
 below between both but by can could did do does doing don down during each few for from further
@@ -197,7 +199,7 @@ def _build(analyzer: str) -> tantivy.TextAnalyzer:
     language = _STEMMERS.get(analyzer)
     if language == "english":
         builder = builder.filter(step.custom_stopword(_ENGLISH_STOP_WORDS.split()))
-    elif language is not None:
+    elif language is not None and language not in _WITHOUT_STOP_WORDS:
         builder = builder.filter(step.stopword(language))
     if language is not None:
         builder = builder.filter(step.stemmer(language))

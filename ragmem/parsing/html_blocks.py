@@ -29,6 +29,7 @@ _UNSEEN = frozenset(
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _SPACE = re.compile(r"[ \t\n\r\f]+")
 _LANGUAGE = re.compile(r"\b(?:language|lang|highlight-source|highlight)-([\w+#-]+)")
+_EXPONENT = re.compile(r"[-+−]?(?:\d+|[a-z])")
 _DEEPEST = 150
 _MOST_CELLS = 200_000
 _LONGEST_REPEATED = 200
@@ -245,6 +246,9 @@ def _shown(element: etree._Element) -> str:
         return _BREAK
     if element.tag == "img":
         return element.get("alt", "")
+    if element.tag == "sup" and element.find(".//a") is None:
+        # 2 to the 64th must not read as 264; note marks (links) and ordinals stay as they are.
+        return "^" if _EXPONENT.fullmatch(_text_of(element).strip()) else ""
     if element.tag == "input" and element.get("type") == "checkbox":
         return "[x] " if element.get("checked") is not None else "[ ] "
     return ""

@@ -16,7 +16,7 @@ from ragmem.types import Metadata, ParsedDocument
 
 from .assembly import clean_text, join_pages, literal, numbers_in_words, one_line
 from .limits import Limits
-from .pdf_lines import Line, largest_lines, mend_hyphens, paragraphs, read_lines
+from .pdf_lines import Line, body_height, largest_lines, mend_hyphens, paragraphs, read_lines
 
 if TYPE_CHECKING:
     from pypdfium2 import PdfDocument, PdfPage
@@ -108,7 +108,7 @@ def _parse(document: PdfDocument, limits: Limits) -> ParsedDocument:
     return ParsedDocument(
         text=text,
         text_format="markdown" if marked else "plain",
-        title=title or largest_lines(pages[0]),
+        title=title or largest_lines(pages[0], body=body_height(pages)),
         pages=spans,
         media_type="application/pdf",
         metadata=metadata,

@@ -33,6 +33,7 @@ _GLYPHS = str.maketrans(
 )
 _PARAGRAPH_GAP = 1.4
 _SIZE_CHANGE = 1.15
+_TITLE_SIZE = 1.25
 _WORD = re.compile(r"\w+(?:-\w+)*")
 # Bounded, so that an endless run of letters is not searched from each of them.
 _BROKEN_WORD = re.compile(rf"(\w{{1,50}}(?:-\w{{1,50}}){{0,4}}){HYPHEN}\s?(\w+)")
@@ -111,13 +112,17 @@ def _begins_anew(above: Line, line: Line, pitch: float) -> bool:
     return pitch > 0 and gap > _PARAGRAPH_GAP * max(pitch, line.height)
 
 
-def largest_lines(lines: Sequence[Line]) -> str:
-    """The text set clearly larger than the rest of a page: its title; empty without one."""
+def body_height(pages: Iterable[Sequence[Line]]) -> float:
+    """The height of the line in the middle when all are sorted by height; 0 without lines."""
+    heights = [line.height for lines in pages for line in lines if line.height]
+    return median(heights) if heights else 0.0
+
+
+def largest_lines(lines: Sequence[Line], *, body: float) -> str:
+    """The text set largest on a title page; empty unless clearly larger than the body's height."""
     known = [line for line in lines if line.text and line.height]
-    if len(known) < 3:
-        return ""
-    tallest = max(line.height for line in known)
-    if tallest < 1.25 * median(line.height for line in known):
+    tallest = max((line.height for line in known), default=0.0)
+    if not body or tallest < _TITLE_SIZE * body:
         return ""
     first = next(at for at, line in enumerate(known) if line.height > 0.95 * tallest)
     title: list[str] = []
@@ -142,11 +147,11 @@ def mend_hyphens(pages: Iterable[str]) -> list[str]:
     def mend(match: re.Match[str]) -> str:
         left, right = match[1], match[2]
         joined, compound = left + right, f"{left}-{right}"
-        if not right[0].islower() or not left[-1].isalpha():
-            return compound
         if words[joined.casefold()] or words[compound.casefold()]:
             likelier = words[joined.casefold()] >= words[compound.casefold()]
             return joined if likelier else compound
+        if not right[0].islower() or not left[-1].isalpha():
+            return compound
         both = all(len(half) > 2 and words[half.casefold()] > 1 for half in (left, right))
         return compound if both else joined
 

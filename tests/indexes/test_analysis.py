@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ragmem.indexes.analysis import Analyzer, TermGroup, analyzer_name, settled
+from ragmem.indexes.analysis import _STEMMERS, Analyzer, TermGroup, analyzer_name, settled
 from ragmem.types import PUBLIC, IndexEntry
 
 ANALYZER = Analyzer()
@@ -123,3 +123,8 @@ def test_settled_scores_forget_the_last_digits() -> None:
     assert settled(1.0000001) == settled(0.99999999) == 1.0
     assert settled(5e-5) > 0
     assert settled(12.3456) < settled(12.3466)
+
+
+@pytest.mark.parametrize("language", [*_STEMMERS, "", "pl", "zh", "python"])
+def test_every_language_can_be_analyzed(language: str) -> None:
+    assert Analyzer().terms("Kettle 42", analyzer_name(language))[-1] == "42"

@@ -23,6 +23,10 @@ def rendered(markup: str) -> str:
         ("<pre class='language-py'>  x\n    y</pre>", "```py\nx\n  y\n```"),
         ("<script>x</script><style>y</style>text<template>z</template>", "text"),
         ("<p><img alt='A duck' src=x> swims</p>", "A duck swims"),
+        (
+            "2<sup>64</sup>, m<sup>-1</sup>, 1<sup>st</sup>, a<sup><a>2</a></sup>",
+            "2^64, m^-1, 1st, a2",
+        ),
         ("<p># not a heading</p>", "\\# not a heading"),
         ("a<!-- secret -->b<div>c</div>d", "ab\n\nc\n\nd"),
         ("<a><div>x</div></a><span>y</span>", "x\n\ny"),

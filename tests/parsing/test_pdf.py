@@ -5,7 +5,14 @@ from format_files import pdf
 
 from ragmem.parsing.limits import Limits
 from ragmem.parsing.pdf import parse_pdf
-from ragmem.parsing.pdf_lines import HYPHEN, Line, largest_lines, mend_hyphens, paragraphs
+from ragmem.parsing.pdf_lines import (
+    HYPHEN,
+    Line,
+    body_height,
+    largest_lines,
+    mend_hyphens,
+    paragraphs,
+)
 
 LIMITS = Limits()
 
@@ -37,6 +44,7 @@ def test_the_outline_makes_headings_only_where_the_page_has_them() -> None:
         (f"the non{HYPHEN}GAAP figure", "the non-GAAP figure"),
         (f"long-term debt and long{HYPHEN}term plans", "long-term debt and long-term plans"),
         (f"cost of a care plan, personal care, personal{HYPHEN}care", None),
+        (f"disclaimed and DIS{HYPHEN}CLAIMED", "disclaimed and DISCLAIMED"),
         (f"pages 3{HYPHEN}4", "pages 3-4"),
         (f"a lone {HYPHEN} mark", "a lone - mark"),
     ],
@@ -63,6 +71,9 @@ def test_another_size_begins_a_paragraph() -> None:
 def test_the_largest_lines_are_the_title() -> None:
     small = [Line("Some text of the page", 500 - 12 * n, 10) for n in range(5)]
     large = [Line("A Manual of", 600, 24), Line("Lamps", 570, 24)]
-    assert largest_lines([small[0], *large, *small[1:]]) == "A Manual of Lamps"
-    assert largest_lines(small) == ""
-    assert largest_lines([Line("0 20 40 60", 600, 30), *small]) == ""
+    body = body_height([large, small])
+    assert body == 10
+    assert largest_lines([small[0], *large, *small[1:]], body=body) == "A Manual of Lamps"
+    assert largest_lines(small, body=body) == ""
+    assert largest_lines([Line("0 20 40 60", 600, 30), *small], body=body) == ""
+    assert largest_lines([], body=body_height([])) == ""
