@@ -184,7 +184,14 @@ def main(folder: Path, *, kills: int, seed: int) -> None:
     while killed < kills:
         step += 1
         new = world_of(seed, step)
-        outcome = in_child(partial(sync, folder, new), kill_after=rng.uniform(0.0, typical_seconds))
+        # Every other kill comes soon after some documents were acknowledged: between the commit
+        # in SQL, the two indexes and the crossing out.
+        late = step % 2 == 0
+        outcome = in_child(
+            partial(sync, folder, new),
+            kill_after=rng.uniform(0.0, 0.1 if late else typical_seconds),
+            lines_first=rng.randint(1, 4) if late else 0,
+        )
         killed += outcome.was_killed
         acknowledged += len(outcome.lines) if outcome.was_killed else 0
         found = in_child(partial(examine, folder, old, new, outcome.lines))

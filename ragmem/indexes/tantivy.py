@@ -188,6 +188,9 @@ class TantivyIndex:
     def _writing(self) -> tantivy.IndexWriter:
         if self._writer is None:
             self._writer = self._index.writer(heap_size=_WRITER_BYTES, num_threads=1)
+            # A kill inside a commit leaves files that no commit knows; the next commit may want
+            # their names, and would fail.
+            self._writer.garbage_collect_files()
         return self._writer
 
     def _current(self) -> _View:

@@ -91,6 +91,25 @@ def test_the_lock_of_a_killed_writer_does_not_block(tmp_path: Path) -> None:
     index.close()
 
 
+def test_what_a_kill_inside_a_commit_left_is_no_obstacle(tmp_path: Path) -> None:
+    index = TantivyIndex(tmp_path)
+    index.upsert([entry(f"c{number}", "some words") for number in range(20)])
+    index.close()
+    before = (tmp_path / "meta.json").read_bytes()
+    index = TantivyIndex(tmp_path)
+    index.delete_chunks(["c3"])
+    index.close()
+    # The file of deleted entries was written and the commit that names it was not.
+    assert list(tmp_path.glob("*.del"))
+    (tmp_path / "meta.json").write_bytes(before)
+    index = TantivyIndex(tmp_path)
+    assert len(index.chunk_ids()) == 20
+    index.delete_chunks(["c3"])
+    index.commit()
+    assert len(index.chunk_ids()) == 19
+    index.close()
+
+
 def test_a_second_writer_is_a_store_error(tmp_path: Path) -> None:
     first, second = TantivyIndex(tmp_path), TantivyIndex(tmp_path)
     first.upsert([entry("a", "battery")])
