@@ -7,8 +7,14 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO_STORE ?= examples/store
 
+# The last one is not answered by the documents.
+DEMO_QUESTIONS := \
+	"How much memory does bunzip2 need to decompress a file?" \
+	"How many databases can be attached to one SQLite connection?" \
+	"Which compression level does Zstandard use by default?"
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint models wheel clean
+.PHONY: help demo test lint models bench wheel clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -26,7 +32,11 @@ models: $(VENV)/core
 	@$(BIN)/ragmem models pull
 
 demo: models
-	@$(BIN)/python examples/demo.py --store $(DEMO_STORE)
+	$(BIN)/ragmem ingest examples/data --store $(DEMO_STORE)
+	@for question in $(DEMO_QUESTIONS); do \
+		echo; echo "ragmem ask \"$$question\" --store $(DEMO_STORE)"; \
+		$(BIN)/ragmem ask "$$question" --store $(DEMO_STORE) || exit 1; \
+	done
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check .
@@ -36,6 +46,11 @@ lint: $(VENV)/dev
 
 test: lint models
 	$(BIN)/pytest
+
+bench: $(VENV)/dev models
+	$(BIN)/python benchmarks/imports.py
+	$(BIN)/python benchmarks/ingest.py
+	$(BIN)/python benchmarks/search.py
 
 wheel: $(VENV)/core
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .

@@ -75,13 +75,22 @@ class FilesConnector:
         """List the files in the order of their paths.
 
         Raises:
-            TransientSourceError: folders could not be listed; raised after all that could be.
+            TransientSourceError: folders could not be listed (raised after all that could be), or
+                no file matches the pattern.
         """
         if self._location.single is not None:
             yield self._judge(self._location.single, link_allowed=True)
             return
         unlisted: list[str] = []
-        yield from self._walk(self._location.root, (), unlisted)
+        matched = 0
+        for found in self._walk(self._location.root, (), unlisted):
+            matched += 1
+            yield found
+        if self._location.pattern and not matched:
+            # A mistyped pattern must not look like a source that was emptied.
+            raise TransientSourceError(
+                "no file matches the pattern, so nothing is taken as deleted"
+            )
         if unlisted:
             raise TransientSourceError(
                 f"{len(unlisted)} folders could not be listed, so nothing is taken as deleted: "

@@ -50,13 +50,19 @@ def run(
         Agent.open(store or _kept_store(data, settings), settings=settings) as agent,
         _progress_line() as progress,
     ):
-        ingest(agent, judged, progress=progress)
+        left_out = ingest(agent, judged, progress=progress).failed
         metrics = evaluate(agent, judged, seed=seed, progress=progress)
+    if left_out:
+        sys.stderr.write(
+            f"evals: {len(left_out)} of {len(judged.corpus)} documents could not be ingested and "
+            f"cannot be found, for instance {left_out[0].uri}: {left_out[0].reason}\n"
+        )
     result = SuiteResult(
         suite=suite,
         metrics=metrics,
         settings=settings.model_dump(mode="json", exclude_none=True)
-        | {"data": data.name, "split": split, "seed": seed, "limit": limit},
+        | {"data": data.name, "split": split, "seed": seed, "limit": limit}
+        | {"documents": len(judged.corpus), "documents_left_out": len(left_out)},
         versions=versions(),
         seconds=round(time.perf_counter() - began, 1),
     )

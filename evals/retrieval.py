@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Literal, get_args
 
-from ragmem import Agent, MissingExtra, SearchResult, TextDocument
+from ragmem import Agent, MissingExtra, SearchResult, SyncReport, TextDocument
 
 from .beir_data import BeirData
 from .results import Metric, bootstrap_mean, median
@@ -22,13 +22,17 @@ _HITS_OF_A_TIMED_SEARCH = 10
 Progress = Callable[[str, int, int], None]
 
 
-def ingest(agent: Agent, data: BeirData, *, progress: Progress) -> None:
-    """Bring a corpus into a store: the title is the document's title, the text its text."""
+def ingest(agent: Agent, data: BeirData, *, progress: Progress) -> SyncReport:
+    """Bring a corpus into a store: title and text joined, the title as the document's title too."""
     documents = (
-        TextDocument(uri=f"beir:{document.id}", title=document.title, text=document.text)
+        TextDocument(
+            uri=f"beir:{document.id}",
+            title=document.title,
+            text="\n\n".join(part for part in (document.title, document.text) if part),
+        )
         for document in data.corpus
     )
-    agent.knowledge.add_texts(
+    return agent.knowledge.add_texts(
         documents,
         source="beir",
         on_progress=lambda step: progress(step.stage, step.done, step.total),

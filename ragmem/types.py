@@ -86,12 +86,13 @@ class SkippedItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RawDocument:
-    """What a connector fetched: bytes and what is known about them.
+    """What a connector fetched: content and what is known about it.
 
     Attributes:
         uri: the item's URI.
         name: a file name, whose suffix tells the format.
-        content: the bytes.
+        content: the bytes; or a string where the source holds text rather than a file: then only
+            the name tells the format, and nothing is guessed or decoded.
         media_type: the media type, where the source tells it.
         title: a title, where the source tells a better one than the content does.
         modified_at: when the content last changed, where the source tells it.
@@ -101,7 +102,7 @@ class RawDocument:
 
     uri: str
     name: str
-    content: bytes
+    content: bytes | str
     media_type: str | None = None
     title: str | None = None
     modified_at: datetime | None = None

@@ -204,7 +204,7 @@ class Answerer:
             ranked = rank_evidence(
                 question, packed.passages, self._embedder, weights=settings.weights
             )
-            sufficient = ranked.sufficiency >= settings.least_sufficiency
+            sufficient = ranked.sufficiency >= settings.least_sufficiency and not ranked.unnamed
             chosen = choose(
                 ranked.sentences if sufficient else (),
                 most_sentences=settings.evidence_sentences,
@@ -215,6 +215,7 @@ class Answerer:
             stage.details |= {
                 "sufficiency": ranked.sufficiency,
                 "least_sufficiency": settings.least_sufficiency,
+                "unnamed": ranked.unnamed,
                 "sentences": len(ranked.sentences),
                 "chosen": [_described(each) for each in chosen],
                 "not_chosen": [

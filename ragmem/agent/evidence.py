@@ -17,7 +17,13 @@ from ragmem.retrieval.terms import content_words, coverage, inverse_frequencies,
 
 # Longer runs (scripts without spaces, encoded data) count as several words.
 _WORD = re.compile(r"\S{1,40}")
+_HEADING = re.compile(r"^[ \t]*#{1,6}[ \t]", re.MULTILINE)
+# A capitalized word inside the question, or one with a digit in it; short acronyms are left out,
+# because texts spell them out.
+_NAME = re.compile(r"(?<=[\w,;] )(?![A-Z]{1,5}\b)(?:[A-Z][\w'-]{3,}|\w*\d\w*[A-Za-z]\w*)")
+_STEM_LETTERS = 4
 _FRAGMENT_WORDS = 4
+_HEADING_CAPITALS = 0.6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,15 +62,18 @@ class EvidenceWeights:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RankedEvidence:
-    """Every sentence of the passages, best first, and how likely they answer at all.
+    """The sentences of the passages, best first, and how likely they answer at all.
 
     Attributes:
         sufficiency: `max(cosine) + w * max(coverage)` over the sentences; compared with a
             threshold that is calibrated for the embedding model.
+        unnamed: the question's names, when no passage and no title mentions any of them: what is
+            said there is about something else.
     """
 
     sentences: tuple[Evidence, ...]
     sufficiency: float
+    unnamed: tuple[str, ...] = ()
 
 
 def rank_evidence(
@@ -78,7 +87,9 @@ def rank_evidence(
     """Score every sentence of the passages against a question.
 
     A sentence is read under its document's title, because it often names its subject only there
-    ("He was born in ..."). Spans without an end, as in tables, are cut at white space.
+    ("He was born in ..."). Spans without an end, as in tables, are cut at white space. Headings
+    and questions state nothing: they tell what a passage is about, and so count for sufficiency,
+    and are evidence only where there is nothing else.
 
     Args:
         question: what is asked.
@@ -101,12 +112,13 @@ def rank_evidence(
     idf = inverse_frequencies(dict.fromkeys(content_words(question)), held)
     low = min(passage.score for passage in passages)
     width = max(passage.score for passage in passages) - low
-    found: list[Evidence] = []
+    stating: list[Evidence] = []
+    other: list[Evidence] = []
     for row, (passage, (start, end)) in enumerate(spans):
         cosine, covered = float(cosines[row]), coverage(idf, held[row])
         place = (passage.score - low) / width if width > 0.0 else 1.0
         kind = answers_kind(question, texts[row])
-        found.append(
+        (stating if _states(passage.text, (start, end)) else other).append(
             Evidence(
                 document_uri=passage.document_uri,
                 document_title=passage.document_title,
@@ -123,11 +135,34 @@ def rank_evidence(
                 + weights.kind * kind,
             )
         )
-    found.sort(key=lambda each: (-each.score, each.document_uri, each.start))
-    sufficiency = max(each.cosine for each in found) + weights.sufficiency_coverage * max(
-        each.coverage for each in found
+    both = stating + other
+    sufficiency = max(each.cosine for each in both) + weights.sufficiency_coverage * max(
+        each.coverage for each in both
     )
-    return RankedEvidence(sentences=tuple(found), sufficiency=sufficiency)
+    found = sorted(stating or other, key=lambda each: (-each.score, each.document_uri, each.start))
+    return RankedEvidence(
+        sentences=tuple(found),
+        sufficiency=sufficiency,
+        unnamed=unnamed(question, [f"{each.document_title} {each.text}" for each in passages]),
+    )
+
+
+def unnamed(question: str, texts: Sequence[str]) -> tuple[str, ...]:
+    """The names in a question, when the texts hold none of them; otherwise nothing.
+
+    One name is enough, because titles ("the President") are written like names. A name is there
+    when a word begins with its first letters, so that "Germany" is found in "German". Questions
+    without capitals name nothing.
+    """
+    held = {word for text in texts for word in words(text)}
+    names = tuple(dict.fromkeys(_NAME.findall(question)))
+    parts = [part for name in names for part in words(name)]
+    return () if any(_same_name(part, word) for part in parts for word in held) else names
+
+
+def _same_name(name: str, word: str) -> bool:
+    letters = max(_STEM_LETTERS, len(name) - 3)
+    return word == name or (len(name) > _STEM_LETTERS and word.startswith(name[:letters]))
 
 
 def choose(
@@ -135,7 +170,8 @@ def choose(
 ) -> tuple[Evidence, ...]:
     """The best sentences that fit; always the first, and no sentence said twice.
 
-    Fragments (a caption's "Table 1.") say nothing by themselves and are only taken first.
+    Fragments (a caption's "Table 1.", a heading) say nothing by themselves and are only taken
+    first.
 
     Args:
         sentences: best first.
@@ -151,7 +187,7 @@ def choose(
         length = len(each.text.split())
         if chosen and (
             said in seen
-            or len(said) < _FRAGMENT_WORDS
+            or _is_fragment(each.text, said)
             or each.score < chosen[0].score - margin
             or spent + length > most_words
         ):
@@ -162,6 +198,24 @@ def choose(
         if len(chosen) == most_sentences:
             break
     return tuple(chosen)
+
+
+def _is_fragment(text: str, said: Sequence[str]) -> bool:
+    """Whether a text is too short to state something, or is written like a heading."""
+    if len(said) < _FRAGMENT_WORDS:
+        return True
+    if not text[-1].isalnum():
+        return False
+    capitals = sum(word[0].isupper() for word in text.split() if word[0].isalpha())
+    return capitals > _HEADING_CAPITALS * len(said)
+
+
+def _states(text: str, span: tuple[int, int]) -> bool:
+    """Whether a span of a text may state something: neither a heading nor a question."""
+    line = text.rfind("\n", 0, span[0]) + 1
+    heading = _HEADING.match(text, line)
+    is_heading = heading is not None and heading.end() >= span[0]
+    return not is_heading and not text[span[0] : span[1]].endswith(("?", "？", "؟"))
 
 
 def _spans(text: str, most_words: int) -> Iterator[tuple[int, int]]:

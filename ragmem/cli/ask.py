@@ -16,7 +16,7 @@ from ragmem.cli.options import (
     UserOption,
     scope_of,
 )
-from ragmem.cli.output import print_json, print_text
+from ragmem.cli.output import name_of, print_json, print_text
 from ragmem.types import Answer
 
 
@@ -44,7 +44,7 @@ def ask(
     for number, citation in enumerate(answer.citations, start=1):
         page = "" if citation.page is None else f", page {citation.page}"
         quote = " ".join(citation.quote.split())
-        print_text(f"  [{number}] {citation.title or citation.uri}{page}: “{quote}”")
+        print_text(f"  [{number}] {citation.title or name_of(citation.uri)}{page}: “{quote}”")
         print_text(f"      {citation.uri} [{citation.start}:{citation.end}]")
     if trace:
         for stage in answer.trace.stages:

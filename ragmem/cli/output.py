@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
+from urllib.parse import unquote
 
 from ragmem.types import SyncProgress
 
@@ -22,6 +23,11 @@ def print_text(text: str) -> None:
     encoding = sys.stdout.encoding or "utf-8"
     sys.stdout.write(text.encode(encoding, "replace").decode(encoding) + "\n")
     sys.stdout.flush()
+
+
+def name_of(uri: str) -> str:
+    """What to call a document that has no title: its file name."""
+    return unquote(uri.rsplit("/", 1)[-1])
 
 
 def to_json(value: object) -> object:

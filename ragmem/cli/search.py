@@ -17,7 +17,7 @@ from ragmem.cli.options import (
     UserOption,
     scope_of,
 )
-from ragmem.cli.output import print_json, print_text
+from ragmem.cli.output import name_of, print_json, print_text
 from ragmem.types import Hit
 
 
@@ -47,7 +47,9 @@ def search(
         print_text("nothing found")
     for number, hit in enumerate(result.hits, start=1):
         page = "" if hit.page is None else f", page {hit.page}"
-        print_text(f"{number}. {hit.document_title or hit.document_uri}{page}  ({hit.score:.3f})")
+        print_text(
+            f"{number}. {hit.document_title or name_of(hit.document_uri)}{page}  ({hit.score:.3f})"
+        )
         print_text(f"   {hit.document_uri}")
         print_text(textwrap.indent(textwrap.fill(_preview(hit.text), width=96), "   "))
     if trace:

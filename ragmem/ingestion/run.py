@@ -256,9 +256,9 @@ class SyncRun:
             self._tally.deleted(documents[document_id])
 
 
-def _hash(*facets: object, content: bytes = b"") -> str:
+def _hash(*facets: object, content: bytes | str = b"") -> str:
     digest = hashlib.sha256(json.dumps(facets).encode())
-    digest.update(content)
+    digest.update(content.encode("utf-8", "replace") if isinstance(content, str) else content)
     return digest.hexdigest()
 
 

@@ -40,14 +40,14 @@ class TextDocuments:
             yield SourceItem(uri=document.uri, fingerprint=_fingerprint(document))
 
     def fetch(self, item: SourceItem) -> RawDocument:
-        """Hand over one document as the bytes of a text file."""
+        """Hand over one document as text."""
         document = self._documents[item.uri]
         suffix = _SUFFIXES.get(document.text_format)
         own_name = urlsplit(document.uri).path.rsplit("/", 1)[-1]
         return RawDocument(
             uri=document.uri,
             name=own_name if suffix is None else f"document{suffix}",
-            content=document.text.encode("utf-8", "replace"),
+            content=document.text,
             title=document.title or None,
             metadata=document.metadata,
             acl=document.acl,

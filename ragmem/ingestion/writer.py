@@ -70,29 +70,30 @@ class DocumentWriter:
         Returns:
             The ids of the documents that were not there before.
         """
+        ids = [prepared.document.id for prepared in group]
         with self._store.writing() as connection:
-            new_ids = {
-                prepared.document.id for prepared in group if _write_document(connection, prepared)
-            }
+            before = {found.id: found for found in read_documents_by_id(connection, ids)}
+            for prepared in group:
+                _write_document(connection, prepared, before.get(prepared.document.id))
             put_items(connection, source_id, [prepared.item for prepared in group])
-        return new_ids
+        return set(ids) - before.keys()
 
 
-def _write_document(connection: Connection, prepared: PreparedDocument) -> bool:
+def _write_document(
+    connection: Connection, prepared: PreparedDocument, before: Document | None
+) -> None:
     document = prepared.document
-    before = read_documents_by_id(connection, [document.id])
-    is_new = put_document(connection, document, content_hash=prepared.content_hash)
+    put_document(connection, document, content_hash=prepared.content_hash)
     change = replace_chunks(connection, document.id, prepared.chunks)
     # The indexes hold the document's facets beside each chunk: kept chunks are sent again when
     # one of them changed.
-    refreshed = () if is_new or _facets(before[0]) == _facets(document) else change.kept
+    unchanged = before is None or _facets(before) == _facets(document)
     append_op(
         connection,
         document_id=document.id,
-        added=change.added + refreshed,
+        added=change.added if unchanged else change.added + change.kept,
         removed=change.removed,
     )
-    return is_new
 
 
 def _facets(document: Document) -> tuple[object, ...]:

@@ -19,7 +19,8 @@ _MARKS: tuple[tuple[bytes, str], ...] = (
 _SAMPLE_BYTES = 64 * 1024
 _MOST_DAMAGE = 0.01
 _MOST_CONTROL = 0.002
-_CONTROL = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f-\x9f]")
+# Not the C1 range: mail and web texts that were once decoded wrongly hold it and are still texts.
+_CONTROL = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 _UNKNOWN = (
     "the text's encoding could not be recognised; save the file as UTF-8 (or, if it is not a text, "
     "give it its proper suffix)"

@@ -30,6 +30,7 @@ _UNDERLINED = re.compile(r"^(\S[^\n]*)\n(?:=+|-{3,})[ \t]*$", re.MULTILINE)
 _FENCED = re.compile(r"^(`{3,}|~{3,}).*?^\1[`~]*[ \t]*$", re.MULTILINE | re.DOTALL)
 _NO_TITLE = re.compile(r"(?:sheet|tabelle|feuil|hoja|notes) ?\d*", re.IGNORECASE)
 _LONGEST_TITLE = 300
+_BINARY_FAMILIES = frozenset({"pdf", "docx", "pptx", "spreadsheet", "epub"})
 _TITLE_WITHIN = 20_000
 
 
@@ -64,26 +65,33 @@ class DocumentParser:
         Raises:
             ParseError: the bytes cannot be read, are over a limit, or hold no text.
         """
-        if len(raw.content) > self._limits.file_bytes:
+        is_text = isinstance(raw.content, str)
+        content = clean_text(raw.content).encode() if isinstance(raw.content, str) else raw.content
+        if len(content) > self._limits.file_bytes:
             raise ParseError(
-                f"the file has {len(raw.content):,} bytes, more than the "
+                f"the file has {len(content):,} bytes, more than the "
                 f"{self._limits.file_bytes:,} allowed; split it or raise the limit"
             )
-        if not raw.content:
-            raise ParseError("the file is empty")
-        parsed = _parse_as(_family(raw), raw, self._limits)
-        return _settle(parsed, self._limits)
+        if not content:
+            raise ParseError("the document has no text" if is_text else "the file is empty")
+        family = _text_family(raw.name) if is_text else _family(content, raw.name)
+        return _settle(_parse_as(family, content, raw.name, self._limits), self._limits)
 
 
-def _family(raw: RawDocument) -> Family:
+def _text_family(name: str) -> Family:
+    """The format of what is known to be text."""
+    named = family_of_suffix(split_suffix(name))
+    return "plain" if named is None or named in _BINARY_FAMILIES else named
+
+
+def _family(content: bytes, name: str) -> Family:
     """The format that the bytes tell, else the one that the name tells.
 
     Raises:
         ParseError: the bytes are of a kind that holds no readable text, or contradict the name.
     """
-    suffix = split_suffix(raw.name)
+    suffix = split_suffix(name)
     named = family_of_suffix(suffix)
-    content = raw.content
     if is_pdf(content):
         return "pdf"
     if content.startswith(ZIP_MAGIC):
@@ -92,14 +100,14 @@ def _family(raw: RawDocument) -> Family:
         return _ole_family(content, suffix)
     if kind := binary_kind(content):
         raise ParseError(f"the file is a {kind}, which holds no text to read")
-    if named in ("pdf", "docx", "pptx", "spreadsheet", "epub"):
+    if named in _BINARY_FAMILIES:
         raise ParseError(
             f"the file is named {suffix} but is none: its first bytes are "
             f"{content[:8]!r}; get an intact copy or give it its proper suffix"
         )
     if named in (None, "plain", "code") and looks_like_html(content):
         return "html"
-    if named is None and raw.name.lower() in CODE_NAMES:
+    if named is None and name.lower() in CODE_NAMES:
         return "code"
     return named or "plain"
 
@@ -132,9 +140,9 @@ def _ole_family(content: bytes, suffix: str) -> Family:
     )
 
 
-def _parse_as(family: Family, raw: RawDocument, limits: Limits) -> ParsedDocument:
+def _parse_as(family: Family, content: bytes, name: str, limits: Limits) -> ParsedDocument:
     """Call the family's parser; each is imported when it is first needed."""
-    content, suffix = raw.content, split_suffix(raw.name)
+    suffix = split_suffix(name)
     if family == "pdf":
         from .pdf import parse_pdf
 
@@ -158,7 +166,7 @@ def _parse_as(family: Family, raw: RawDocument, limits: Limits) -> ParsedDocumen
     if family == "markup":
         return parse_markup(content, suffix=suffix)
     if family == "code":
-        language = CODE_LANGUAGES.get(suffix) or CODE_NAMES.get(raw.name.lower(), "")
+        language = CODE_LANGUAGES.get(suffix) or CODE_NAMES.get(name.lower(), "")
         return parse_code(content, language=language)
     return parse_plain(content)
 

@@ -18,7 +18,7 @@ class FeatureWeights:
     """What each feature adds to the component score; all features lie in [0, 1]."""
 
     coverage: float = 0.1
-    proximity: float = 0.1
+    proximity: float = 0.2
     heading: float = 0.05
 
 

@@ -56,7 +56,8 @@ def replace_chunks(
     """
     ids = chunk_ids_of(document_id, chunked)
     before = set(chunk_ids_of_documents(connection, [document_id]))
-    connection.execute(delete(chunks).where(chunks.c.document_id == document_id))
+    if before:
+        connection.execute(delete(chunks).where(chunks.c.document_id == document_id))
     rows = [
         {
             "id": chunk_id,

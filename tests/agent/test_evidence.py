@@ -7,7 +7,7 @@ from fakes import HashEmbedder
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ragmem.agent.evidence import EvidenceWeights, choose, rank_evidence
+from ragmem.agent.evidence import EvidenceWeights, choose, rank_evidence, unnamed
 from ragmem.retrieval.pack import Passage
 
 EMBEDDER = HashEmbedder(dimensions=64)
@@ -103,3 +103,28 @@ def test_a_fragment_is_chosen_only_when_it_is_best() -> None:
     assert [each.text for each in ranked] == ["Table 1.", "The tower opened in 1889."]
     assert choose(ranked, most_sentences=9, most_words=99) == ranked
     assert choose(ranked[::-1], most_sentences=9, most_words=99) == ranked[1:]
+
+
+@pytest.mark.parametrize(
+    ("question", "missing"),
+    [
+        ("Which level does Zstandard use?", ("Zstandard",)),
+        ("Who is the President of Germany?", ()),
+        ("Where do Germans live?", ()),
+        ("Does the ab12x lamp work?", ("ab12x",)),
+        ("How much did NATO spend?", ()),
+        ("what is a kettle", ()),
+        ("Zstandard?", ()),
+    ],
+)
+def test_names_that_nothing_mentions(question: str, missing: tuple[str, ...]) -> None:
+    assert unnamed(question, ["The German president cooks tea in a pot."]) == missing
+
+
+def test_headings_and_questions_are_no_evidence() -> None:
+    text = "# How long is the warranty?\n\nHow long is it? It is 24 months for the lamp.\n"
+    ranked = rank_evidence("How long is the warranty?", [passage(text)], EMBEDDER)
+    assert [each.text for each in ranked.sentences] == ["It is 24 months for the lamp."]
+    only = "# Warranty of the lamp\n"
+    ranked = rank_evidence("Warranty of the lamp", [passage(only)], EMBEDDER)
+    assert [each.text for each in ranked.sentences] == [only.strip()]

@@ -62,7 +62,6 @@ def test_a_folder_in_order_without_hidden_files(folder: Path) -> None:
         ("**/deep/*", ["sub/deep/d.txt"]),
         ("[ab].m?", ["a.md", "b.md"]),
         ("*/c.md", ["sub/c.md"]),
-        ("nothing*", []),
     ],
 )
 def test_a_glob(folder: Path, pattern: str, expected: list[str]) -> None:
@@ -70,6 +69,11 @@ def test_a_glob(folder: Path, pattern: str, expected: list[str]) -> None:
     assert names(connector) == expected
     assert names(FilesConnector(connector.source_uri)) == expected
     assert FilesConnector(connector.source_uri).source_uri == connector.source_uri
+
+
+def test_a_glob_that_matches_nothing_is_no_emptied_source(folder: Path) -> None:
+    with pytest.raises(TransientSourceError, match="no file matches the pattern"):
+        names(FilesConnector(f"{folder}/nothing*"))
 
 
 def test_a_single_file_and_its_uri(folder: Path) -> None:
