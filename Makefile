@@ -47,10 +47,12 @@ lint: $(VENV)/dev
 test: lint models
 	$(BIN)/pytest
 
+# BENCH_DATA=FILE.jsonl measures on texts of your own.
+BENCH_DATA ?=
 bench: $(VENV)/dev models
 	$(BIN)/python benchmarks/imports.py
-	$(BIN)/python benchmarks/ingest.py
-	$(BIN)/python benchmarks/search.py
+	$(BIN)/python benchmarks/ingest.py $(if $(BENCH_DATA),--data $(BENCH_DATA))
+	$(BIN)/python benchmarks/search.py --chunks 10000 100000 $(if $(BENCH_DATA),--data $(BENCH_DATA))
 
 wheel: $(VENV)/core
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
