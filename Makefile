@@ -9,7 +9,7 @@ DEMO_STORE ?= examples/store
 
 # The last one is not answered by the documents.
 DEMO_QUESTIONS := \
-	"How much memory does bunzip2 need to decompress a file?" \
+	"How much memory does bunzip2 need to decompress a file of the default block size?" \
 	"How many databases can be attached to one SQLite connection?" \
 	"Which compression level does Zstandard use by default?"
 
