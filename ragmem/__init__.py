@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ragmem.agent.answering import AnswerEvent, SentenceEvent
     from ragmem.agent.knowledge import Knowledge
-    from ragmem.app import Agent
+    from ragmem.app import Agent, embed_store_again
     from ragmem.errors import (
         BudgetExceeded,
         ChecksumMismatch,
@@ -96,6 +96,7 @@ __all__ = [
     "UnknownModel",
     "UnknownSource",
     "UsageError",
+    "embed_store_again",
     "equals",
     "load_settings",
 ]
@@ -106,6 +107,7 @@ _MODULES = {
     "Knowledge": "ragmem.agent.knowledge",
     "SentenceEvent": "ragmem.agent.answering",
     "Settings": "ragmem.settings",
+    "embed_store_again": "ragmem.app",
     "load_settings": "ragmem.settings",
 }
 

@@ -81,6 +81,6 @@ def test_spans_are_ordered_trimmed_and_hold_everything(text: str) -> None:
 
 @pytest.mark.parametrize("part", [".", "\n", " \n", "a. ", "a\n", "- a\n", "J. ", "\n ", '!"'])
 def test_time_is_linear(part: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     sentence_spans(part * 100_000)
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5

@@ -242,10 +242,10 @@ def test_an_edit_in_one_endless_paragraph_stays_local() -> None:
     ],
 )
 def test_time_is_linear(text: str, text_format: TextFormat) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     chunks = cut(text, text_format, size=254)
     assert chunks
-    assert time.perf_counter() - started < 8
+    assert time.process_time() - started < 8
 
 
 def test_wide_gaps_are_in_no_chunk() -> None:

@@ -1,0 +1,168 @@
+"""The SDK end to end with the real models: what a program can rely on."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ragmem import (
+    Agent,
+    AnswerEvent,
+    ModelUnavailable,
+    Scope,
+    SentenceEvent,
+    Settings,
+    StoreError,
+    StoreLocked,
+    StoreMismatch,
+    TextDocument,
+    UnknownDocument,
+    UsageError,
+    embed_store_again,
+    equals,
+)
+
+pytestmark = pytest.mark.models
+
+QUOTING = Settings(chat_model="")
+TEXTS = [
+    TextDocument(
+        uri="note:kettle",
+        title="Kettle",
+        text="# Kettle\n\nThe warranty of the kettle lasts 24 months.\n",
+        text_format="markdown",
+        metadata={"year": 2023, "kind": "manual"},
+    ),
+    TextDocument(
+        uri="note:toaster",
+        text="The warranty of the toaster lasts 12 months.",
+        metadata={"year": 2021, "kind": "manual"},
+    ),
+    TextDocument(
+        uri="note:secret",
+        text="The warranty of the prototype lasts 99 months.",
+        acl=frozenset({"user:ana"}),
+    ),
+]
+
+
+@pytest.fixture
+def agent(tmp_path: Path) -> Iterator[Agent]:
+    with Agent.open(tmp_path / "store", settings=QUOTING) as opened:
+        assert opened.knowledge.add_texts(TEXTS).added == 3
+        yield opened
+
+
+def found(agent: Agent, question: str, **options: object) -> list[str]:
+    result = agent.knowledge.search(question, **options)  # type: ignore[arg-type]
+    return [hit.document_uri for hit in result.hits]
+
+
+def test_texts_are_replaced_by_uri_and_others_stay(agent: Agent) -> None:
+    report = agent.knowledge.add_texts(
+        [TextDocument(uri="note:toaster", text="The toaster has a warranty of 36 months.")]
+    )
+    assert (report.updated, report.deleted) == (1, 0)
+    assert {info.uri for info in agent.knowledge.documents()} == {"note:kettle", "note:toaster"}
+    assert "36 months" in agent.ask("How long is the warranty of the toaster?").text
+
+
+def test_text_that_looks_like_a_file_is_text(agent: Agent) -> None:
+    texts = [
+        TextDocument(uri="t:1", text="%PDF-1.7 is how a PDF begins."),
+        TextDocument(uri="t:2", text="PK\x03\x04 begins a ZIP archive."),
+        TextDocument(uri="t:3", text="<html> begins a page."),
+    ]
+    assert agent.knowledge.add_texts(texts).added == 3
+    assert agent.knowledge.document("t:1").text == texts[0].text
+
+
+def test_scopes_and_filters(agent: Agent) -> None:
+    question = "how long is the warranty"
+    assert set(found(agent, question)) == {"note:kettle", "note:toaster"}
+    assert "note:secret" in found(agent, question, scope=Scope(user="ana"))
+    assert found(agent, question, where=equals(year=2021)) == ["note:toaster"]
+    assert found(agent, question, scope=Scope(tenant="other")) == []
+    with pytest.raises(UnknownDocument):
+        agent.knowledge.document("note:secret")
+    assert "99" in agent.ask("How long is the warranty of the prototype?", user="ana").text
+    assert "99" not in agent.ask("How long is the warranty of the prototype?").text
+    with pytest.raises(UsageError, match="either user or scope"):
+        agent.ask(question, user="ana", scope=Scope())
+
+
+def test_a_trace_tells_nothing_of_what_the_scope_may_not_see(agent: Agent) -> None:
+    everything = agent.knowledge.search("warranty", scope=Scope(user="ana"))
+    [secret] = [h.chunk_id for h in everything.hits if h.document_uri == "note:secret"]
+    for ranking in ("lexical", "dense", "fused", "reranked", "default"):
+        result = agent.knowledge.search("prototype warranty", ranking=ranking)
+        assert secret not in str(result)
+
+
+def test_streaming_ends_with_the_whole_answer(agent: Agent) -> None:
+    *sentences, last = agent.stream("How long is the warranty of the kettle?")
+    assert isinstance(last, AnswerEvent)
+    assert all(isinstance(each, SentenceEvent) for each in sentences)
+    assert last.answer.text == " ".join(s.text for s in sentences if isinstance(s, SentenceEvent))
+
+
+def test_removing_takes_a_document_out_of_everything(agent: Agent) -> None:
+    assert agent.knowledge.remove("note:kettle") == 1
+    assert "note:kettle" not in found(agent, "warranty of the kettle")
+    assert agent.knowledge.remove("texts:texts") == 1
+    assert agent.knowledge.documents() == []
+    assert [d.uri for d in agent.knowledge.documents(scope=Scope(user="ana"))] == ["note:secret"]
+    with pytest.raises(UnknownDocument):
+        agent.knowledge.remove("note:kettle")
+
+
+def test_what_a_killed_process_left_is_finished_when_a_reader_opens(tmp_path: Path) -> None:
+    script = """
+import os, signal, sys
+from ragmem import Agent, Settings, TextDocument
+from ragmem.ingestion.indexer import Indexer
+Indexer.apply_pending = lambda *a, **k: os.kill(os.getpid(), signal.SIGKILL)
+agent = Agent.open(sys.argv[1], settings=Settings(chat_model=""))
+agent.knowledge.add_texts([TextDocument(uri="note:1", text="A lamp with a battery.")])
+"""
+    store = tmp_path / "store"
+    done = subprocess.run([sys.executable, "-c", script, str(store)], check=False)
+    assert done.returncode < 0
+    with Agent.open(store, settings=QUOTING, read_only=True) as agent:
+        assert found(agent, "battery") == ["note:1"]
+        assert agent.knowledge.status().pending == 0
+
+
+def test_one_writer_many_readers(agent: Agent, tmp_path: Path) -> None:
+    with pytest.raises(StoreLocked):
+        Agent.open(tmp_path / "store", settings=QUOTING)
+    agent.close()
+    with (
+        Agent.open(tmp_path / "store", settings=QUOTING, read_only=True) as one,
+        Agent.open(tmp_path / "store", settings=QUOTING, read_only=True) as two,
+    ):
+        assert found(one, "toaster") == found(two, "toaster")
+        with pytest.raises(StoreError, match="opened for reading"):
+            one.knowledge.add_texts(TEXTS)
+
+
+def test_another_embedding_model_is_refused_until_everything_is_embedded_again(
+    agent: Agent, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    from tiny_models import write_sentence_model
+
+    agent.close()
+    model = write_sentence_model(tmp_path_factory.mktemp("model"))
+    other = Settings(chat_model="", embedding_model=str(model), chunk_tokens=32)
+    with pytest.raises(StoreMismatch, match="ragmem reindex --embed"):
+        Agent.open(tmp_path / "store", settings=other)
+    embed_store_again(tmp_path / "store", settings=other)
+    with Agent.open(tmp_path / "store", settings=other) as agent:
+        assert found(agent, "toaster")[0] == "note:toaster"
+    absent = Settings(embedding_model="all-minilm-l6-v2", models_folder=tmp_path / "empty")
+    with pytest.raises(ModelUnavailable, match="ragmem models pull"):
+        Agent.open(tmp_path / "store", settings=absent)
