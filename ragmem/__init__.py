@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ragmem.agent.answering import AnswerEvent, SentenceEvent
     from ragmem.agent.knowledge import Knowledge
-    from ragmem.app import Agent, embed_store_again
+    from ragmem.app import Agent, Replacements, embed_store_again
     from ragmem.errors import (
         BudgetExceeded,
         ChecksumMismatch,
@@ -78,6 +78,7 @@ __all__ = [
     "PermanentSourceError",
     "QuestionTooLong",
     "RagmemError",
+    "Replacements",
     "Scope",
     "SearchResult",
     "SentenceEvent",
@@ -105,6 +106,7 @@ _MODULES = {
     "Agent": "ragmem.app",
     "AnswerEvent": "ragmem.agent.answering",
     "Knowledge": "ragmem.agent.knowledge",
+    "Replacements": "ragmem.app",
     "SentenceEvent": "ragmem.agent.answering",
     "Settings": "ragmem.settings",
     "embed_store_again": "ragmem.app",

@@ -9,6 +9,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -32,6 +33,7 @@ from ragmem.ports import (
     LexicalIndex,
     Parser,
     Reranker,
+    TokenCounter,
 )
 from ragmem.retrieval.search import Searcher, SearchSettings
 from ragmem.settings import Settings
@@ -41,15 +43,38 @@ from ragmem.store.stamp import Stamp
 from ragmem.store.store import Store, open_store, settle_stamp
 from ragmem.types import Answer, Scope
 
+_CHUNK_TOKENS = 254
+"""The default embedder's window; longer chunks say more than one vector can hold."""
 _SCHEME = re.compile(r"^([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replacements:
+    """Parts of the caller's own, in place of those that the settings describe.
+
+    Attributes:
+        embedder: turns texts into vectors; its `model_id` is stamped into the store.
+        chunker: makes a chunker that counts in the embedder's tokens, such as
+            `lambda tokens: NodeParserChunker(parser, tokens, name="sentences")`.
+        reranker: takes a closer look at the candidates.
+        chat: generates; it is not closed with the agent.
+    """
+
+    embedder: Embedder | None = None
+    chunker: Callable[[TokenCounter], Chunker] | None = None
+    reranker: Reranker | None = None
+    chat: ChatModel | None = None
 
 
 class Parts:
     """The parts that settings describe, over one store folder."""
 
-    def __init__(self, folder: Path, settings: Settings) -> None:
+    def __init__(
+        self, folder: Path, settings: Settings, *, replacements: Replacements | None = None
+    ) -> None:
         self.folder = folder
         self.settings = settings
+        self._given = replacements or Replacements()
         self._dense_folder = folder / "dense"
         self._lexical_folder = folder / "lexical"
 
@@ -60,6 +85,8 @@ class Parts:
         Raises:
             ModelUnavailable: it is not on this machine.
         """
+        if self._given.embedder is not None:
+            return self._given.embedder
         path = model_path(self.settings.embedding_model, cache_folder=self.settings.models_folder)
         if self.settings.embedding_engine == "sentence-transformers":
             from ragmem.models.sentence_transformers import SentenceTransformersEmbedder
@@ -72,19 +99,22 @@ class Parts:
     @cached_property
     def chunker(self) -> Chunker:
         """The chunker, counting in the embedder's tokens."""
+        if self._given.chunker is not None:
+            return self._given.chunker(self.embedder)
         from ragmem.chunking.structure import StructureChunker
 
-        chunk_tokens = self.settings.chunk_tokens
-        if chunk_tokens > self.embedder.max_tokens:
+        longest = self.embedder.max_tokens
+        chunk_tokens = self.settings.chunk_tokens or min(longest, _CHUNK_TOKENS)
+        if chunk_tokens > longest:
             raise UsageError(
                 f"chunk_tokens is {chunk_tokens} and the embedding model "
-                f"{self.settings.embedding_model} reads {self.embedder.max_tokens}; "
+                f"{self.settings.embedding_model} reads {longest}; "
                 "set chunk_tokens to that or less"
             )
         return StructureChunker(
             self.embedder,
             chunk_tokens=chunk_tokens,
-            overlap_tokens=self.settings.overlap_tokens,
+            overlap_tokens=min(self.settings.overlap_tokens, chunk_tokens // 4),
             tokens_name=self.embedder.model_id,
         )
 
@@ -116,7 +146,9 @@ class Parts:
         Raises:
             ModelUnavailable: the cross-encoder is not on this machine.
         """
-        if self.settings.reranker == "features":
+        if self._given.reranker is not None:
+            return self._given.reranker
+        if self.settings.reranker in ("features", "none"):  # none: only where it is asked for
             from ragmem.retrieval.rerank import FeatureReranker
 
             return FeatureReranker()
@@ -131,6 +163,8 @@ class Parts:
         Raises:
             ModelUnavailable: it is not on this machine.
         """
+        if self._given.chat is not None:
+            return self._given.chat
         if not self.settings.chat_model:
             return None
         from ragmem.models.llama_cpp import LlamaCppChat
@@ -212,7 +246,7 @@ class Parts:
     def _close(self, *names: str) -> None:
         for name in names:
             part = self.__dict__.pop(name, None)
-            if part is not None:
+            if part is not None and part is not self._given.chat:
                 part.close()
 
 
@@ -231,6 +265,7 @@ class Agent:
         settings: Settings | None = None,
         read_only: bool = False,
         timeout_seconds: float = 0.0,
+        replacements: Replacements | None = None,
     ) -> Self:
         """Open a store folder, making it when it is not there.
 
@@ -241,6 +276,7 @@ class Agent:
             settings: how to build, search and answer; the defaults otherwise.
             read_only: share the store with other readers; nothing can be added.
             timeout_seconds: how long to wait for another process that holds the store.
+            replacements: parts of your own.
 
         Raises:
             StoreLocked: another process holds the store.
@@ -248,7 +284,7 @@ class Agent:
             ModelUnavailable: the embedding model is not on this machine.
         """
         folder = Path(store)
-        parts = Parts(folder, settings or Settings())
+        parts = Parts(folder, settings or Settings(), replacements=replacements)
         opened = _open_and_replay(
             folder, parts, read_only=read_only, timeout_seconds=timeout_seconds
         )

@@ -27,8 +27,9 @@ class Settings(BaseSettings):
         context_tokens: the chat model's window, prompt and answer together.
         reranker: `features`, `none`, or a cross-encoder for sentence-transformers.
         threads: threads of each model's engine; 0 chooses by the machine.
-        chunk_tokens: the most tokens of a chunk with its context, in the embedder's tokens.
-        overlap_tokens: how much of a chunk's end is repeated in the next.
+        chunk_tokens: the most tokens of a chunk with its context, in the embedder's tokens; 0 is
+            what the embedder reads, at most 254.
+        overlap_tokens: how much of a chunk's end is repeated in the next, at most a quarter of it.
         max_file_bytes: larger files are skipped, unread.
         candidates: chunks that each index proposes.
         fusion: how dense and lexical rankings become one.
@@ -46,7 +47,7 @@ class Settings(BaseSettings):
     context_tokens: int = Field(default=2048, ge=256)
     reranker: str = "features"
     threads: int = Field(default=0, ge=0)
-    chunk_tokens: int = Field(default=240, ge=32)
+    chunk_tokens: int = Field(default=0, ge=0)
     overlap_tokens: int = Field(default=32, ge=0)
     max_file_bytes: int = Field(default=100 * 2**20, ge=1)
     candidates: int = Field(default=100, ge=1)

@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from fakes import HashEmbedder
 
 from ragmem import (
     Agent,
     AnswerEvent,
     ModelUnavailable,
+    Replacements,
     Scope,
     SentenceEvent,
     Settings,
@@ -25,6 +27,8 @@ from ragmem import (
     embed_store_again,
     equals,
 )
+from ragmem.chunking.llama_index import NodeParserChunker
+from ragmem.models.scripted import ScriptedChat
 
 pytestmark = pytest.mark.models
 
@@ -157,7 +161,7 @@ def test_another_embedding_model_is_refused_until_everything_is_embedded_again(
 
     agent.close()
     model = write_sentence_model(tmp_path_factory.mktemp("model"))
-    other = Settings(chat_model="", embedding_model=str(model), chunk_tokens=32)
+    other = Settings(chat_model="", embedding_model=str(model))
     with pytest.raises(StoreMismatch, match="ragmem reindex --embed"):
         Agent.open(tmp_path / "store", settings=other)
     embed_store_again(tmp_path / "store", settings=other)
@@ -166,3 +170,23 @@ def test_another_embedding_model_is_refused_until_everything_is_embedded_again(
     absent = Settings(embedding_model="all-minilm-l6-v2", models_folder=tmp_path / "empty")
     with pytest.raises(ModelUnavailable, match="ragmem models pull"):
         Agent.open(tmp_path / "store", settings=absent)
+
+
+def test_parts_of_the_callers_own(tmp_path: Path) -> None:
+    from llama_index.core.node_parser import SentenceSplitter
+
+    chat = ScriptedChat(["The moon is made of cheese.", "The warranty lasts 24 months."] * 3)
+    parser = SentenceSplitter(chunk_size=20, chunk_overlap=0, tokenizer=str.split)
+    replacements = Replacements(
+        chat=chat,
+        embedder=HashEmbedder(dimensions=64),
+        chunker=lambda tokens: NodeParserChunker(parser, tokens, name="sentences"),
+    )
+    with Agent.open(tmp_path / "store", replacements=replacements) as agent:
+        text = "One two three. " * 12 + "The warranty lasts 24 months. " + "Four five six. " * 12
+        agent.knowledge.add_texts([TextDocument(uri="note:1", text=text)])
+        assert agent.knowledge.status().documents[0].chunks > 2
+        answer = agent.ask("The warranty lasts 24 months how long")
+        assert "cheese" not in answer.text
+        assert answer.citations[0].quote == "The warranty lasts 24 months."
+    assert chat.calls

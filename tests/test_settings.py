@@ -29,7 +29,7 @@ def test_a_file_wins_over_a_variable_and_that_over_the_default(
         ("no_such_key = 1\n", "no_such_key"),
         ("dense_weight = 2.0\n", "dense_weight"),
         ('fusion = "magic"\n', "fusion"),
-        ("chunk_tokens = 3\n", "chunk_tokens"),
+        ("chunk_tokens = -3\n", "chunk_tokens"),
         ("not toml", "cannot be read"),
     ],
 )

@@ -109,19 +109,20 @@ class ChromaIndex:
             if wanted < 1:
                 return []
             collection = self._collection(scope.tenant)
-            if seen.codes is None:
+            if seen.admitted == seen.total:
                 return _nearest(collection, vector, wanted)
             if seen.admitted <= _COMPARE_ALL:
-                return _compared(collection, vector, self._roster.holding(seen.codes), wanted)
+                held, rows = self._few(collection, seen)
+                return best(held, cosines(vector, rows), wanted)
             depth = math.ceil(_SPARE_DEPTH * wanted * seen.total / seen.admitted)
             while depth <= _DEEPEST:
                 near = _nearest(collection, vector, depth)
-                kept = self._roster.keep([hit.chunk_id for hit in near], seen.codes)
+                kept = self._roster.keep([hit.chunk_id for hit in near], seen)
                 hits = [hit for hit in near if hit.chunk_id in kept]
                 if len(hits) >= wanted:
                     return hits[:wanted]
                 depth *= _DEEPER
-            return _nearest_among(collection, vector, self._roster.holding(seen.codes), wanted)
+            return _nearest_among(collection, vector, self._roster.holding(seen), wanted)
 
     def similarities(self, vector: FloatVector, chunk_ids: Sequence[str]) -> Mapping[str, float]:
         """The cosine similarity of these chunks to the vector; chunks not there are left out."""

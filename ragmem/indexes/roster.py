@@ -1,9 +1,9 @@
 """Which chunk belongs to which document and tenant, and who may see it: SQLite beside Chroma.
 
 Chroma holds vectors by chunk id and nothing else. Its own metadata filters took 24 to 146 ms at
-100,000 chunks and cannot order strings; a row here costs microseconds, and each distinct set of
-attributes is judged once (see `attributes.py`). The vectors themselves are not
-this module's business.
+100,000 chunks and cannot order strings; a row here costs microseconds, and each distinct audience
+and metadata value is judged once (see `attributes.py`; metadata is in `metadata_sets.py`). The
+vectors themselves are not this module's business.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,20 +19,31 @@ from typing import Any
 
 from ragmem.errors import StoreCorrupt, StoreError, StoreMismatch
 from ragmem.filters import Filter
-from ragmem.indexes.attributes import Attributes, decode, encode
-from ragmem.types import IndexEntry, Scope
+from ragmem.indexes.attributes import encode_audience, sees
+from ragmem.indexes.metadata_sets import SCHEMA, MetadataSets
+from ragmem.types import IndexEntry, Metadata, Scope
 
-_FORMAT = 1
-_SCHEMA = """
+_FORMAT = 2
+_SCHEMA = f"""
 CREATE TABLE tenants (
     tenant TEXT PRIMARY KEY, collection TEXT NOT NULL, tombstones INTEGER NOT NULL DEFAULT 0);
-CREATE TABLE attributes (code INTEGER PRIMARY KEY, tenant TEXT NOT NULL, value TEXT UNIQUE);
-CREATE INDEX attributes_tenant ON attributes (tenant);
+CREATE TABLE audiences (code INTEGER PRIMARY KEY, tenant TEXT NOT NULL, value TEXT UNIQUE);
+CREATE INDEX audiences_tenant ON audiences (tenant);
 CREATE TABLE entries (
-    chunk_id TEXT PRIMARY KEY, document_id TEXT NOT NULL, code INTEGER NOT NULL) WITHOUT ROWID;
+    chunk_id TEXT PRIMARY KEY, document_id TEXT NOT NULL,
+    audience INTEGER NOT NULL, metadata INTEGER NOT NULL) WITHOUT ROWID;
 CREATE INDEX entries_document ON entries (document_id);
-CREATE INDEX entries_code ON entries (code);
-"""
+CREATE INDEX entries_audience ON entries (audience);
+CREATE INDEX entries_metadata ON entries (metadata, audience);
+CREATE TABLE left_behind (
+    audience INTEGER NOT NULL, metadata INTEGER NOT NULL, PRIMARY KEY (audience, metadata))
+    WITHOUT ROWID;
+{SCHEMA}"""
+# The plus keeps SQLite from multiplying the two lists.
+_ADMITTED = (
+    "metadata IN (SELECT value FROM json_each(?)) AND +audience IN (SELECT value FROM json_each(?))"
+)
+_VISIBLE = "audience IN (SELECT value FROM json_each(?))"
 _REMEMBERED_FILTERS = 256
 
 
@@ -41,11 +52,13 @@ class Admission:
     """What a search may see of a tenant.
 
     Attributes:
-        codes: the attribute sets that are admitted; None when all of the tenant's are.
+        audiences: codes of the tenants with access lists that the scope may see.
+        metadata: codes of the metadata sets that the filter admits; None without a filter.
         admitted, total: numbers of chunks.
     """
 
-    codes: frozenset[int] | None
+    audiences: frozenset[int]
+    metadata: frozenset[int] | None
     admitted: int
     total: int
 
@@ -62,9 +75,10 @@ class Roster:
         """
         self._path = path
         self._lock = threading.RLock()
-        self._sets: dict[str, list[tuple[int, Attributes, int]]] = {}
+        self._audiences: dict[str, list[tuple[int, str, int]]] = {}
         self._admissions: dict[tuple[object, ...], Admission] = {}
         self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        self._metadata = MetadataSets(self._connection)
         try:
             with self._mapped():
                 self._prepare(dimensions)
@@ -103,40 +117,51 @@ class Roster:
     def tombstones(self) -> dict[str, tuple[int, int]]:
         """By tenant, the vectors removed since its collection was made, and its entries."""
         counts = self._rows(
-            "SELECT tenant, tombstones, (SELECT count(*) FROM entries JOIN attributes a "
-            "USING (code) WHERE a.tenant = tenants.tenant) FROM tenants WHERE tombstones > 0"
+            "SELECT tenant, tombstones, (SELECT count(*) FROM entries JOIN audiences a "
+            "ON a.code = entries.audience WHERE a.tenant = tenants.tenant) FROM tenants WHERE tombstones > 0"
         )
         return {tenant: (removed, entries) for tenant, removed, entries in counts}
 
     # --- entries ---------------------------------------------------------------------------------
 
     def put(self, entries: Sequence[IndexEntry]) -> None:
-        """Add or replace rows."""
+        """Add or replace rows; the last of several with one chunk id counts."""
+        latest = {entry.chunk_id: entry for entry in entries}
         with self._change() as connection:
-            codes: dict[str, int] = {}
-            for entry in entries:
-                value = encode(entry)
-                if value not in codes:
-                    codes[value] = self._code(connection, entry.tenant, value)
+            self._leave_behind(connection, latest)
+            # Neighbours mostly share a document's metadata.
+            last: tuple[Metadata, int] | None = None
+            for entry in latest.values():
+                if last is None or last[0] is not entry.metadata:
+                    last = (entry.metadata, self._metadata.code(entry.metadata))
                 connection.execute(
-                    "REPLACE INTO entries VALUES (?, ?, ?)",
-                    (entry.chunk_id, entry.document_id, codes[value]),
+                    "REPLACE INTO entries VALUES (?, ?, ?, ?)",
+                    (entry.chunk_id, entry.document_id, _audience(connection, entry), last[1]),
                 )
 
     def remove(self, chunk_ids: Sequence[str]) -> None:
         """Remove rows; unknown ids are no error."""
         with self._change() as connection:
+            self._leave_behind(connection, chunk_ids)
             connection.executemany(
                 "DELETE FROM entries WHERE chunk_id = ?", [(key,) for key in chunk_ids]
             )
 
     def sweep(self) -> None:
-        """Remove attributes that no entry has any more."""
+        """Remove audiences and metadata that no entry has any more."""
+        unused = "NOT EXISTS (SELECT 1 FROM entries WHERE entries.{0} = left_behind.{0})"
+        if not self._rows("SELECT 1 FROM left_behind LIMIT 1"):
+            return
         with self._change() as connection:
-            connection.execute(
-                "DELETE FROM attributes WHERE NOT EXISTS "
-                "(SELECT 1 FROM entries WHERE entries.code = attributes.code)"
+            gone = connection.execute(
+                f"SELECT DISTINCT metadata FROM left_behind WHERE {unused.format('metadata')}"
             )
+            self._metadata.remove([row[0] for row in gone.fetchall()])
+            connection.execute(
+                "DELETE FROM audiences WHERE code IN "
+                f"(SELECT audience FROM left_behind WHERE {unused.format('audience')})"
+            )
+            connection.execute("DELETE FROM left_behind")
 
     def of_documents(self, document_ids: Sequence[str]) -> list[str]:
         """The chunk ids of these documents."""
@@ -151,7 +176,7 @@ class Roster:
         found: dict[str, list[str]] = {}
         for tenant, chunk_id in self._rows(
             "SELECT a.tenant, e.chunk_id FROM json_each(?) j "
-            "JOIN entries e ON e.chunk_id = j.value JOIN attributes a ON a.code = e.code",
+            "JOIN entries e ON e.chunk_id = j.value JOIN audiences a ON a.code = e.audience",
             (json.dumps(list(dict.fromkeys(chunk_ids))),),
         ):
             found.setdefault(tenant, []).append(chunk_id)
@@ -171,33 +196,45 @@ class Roster:
             known = self._admissions.get(key)
             if known is not None:
                 return known
-            sets = self._tenant_sets(scope.tenant)
-            chosen = [(code, n) for code, value, n in sets if value.admitted(scope, where)]
+            held = self._tenant_audiences(scope.tenant)
+            visible = [(code, count) for code, value, count in held if sees(scope, value)]
+            audiences = frozenset(code for code, _ in visible)
+            total = sum(count for _, _, count in held)
+            if where is None:
+                admitted, metadata = sum(count for _, count in visible), None
+            else:
+                metadata = self._admitted_metadata(where)
+                lists = (_listed(metadata), _listed(audiences))
+                admitted = self._rows(f"SELECT count(*) FROM entries WHERE {_ADMITTED}", lists)[0][0]
             result = Admission(
-                codes=None if len(chosen) == len(sets) else frozenset(code for code, _ in chosen),
-                admitted=sum(n for _, n in chosen),
-                total=sum(n for _, _, n in sets),
+                audiences=audiences, metadata=metadata, admitted=admitted, total=total
             )
             if len(self._admissions) >= _REMEMBERED_FILTERS:
                 self._admissions.clear()
             self._admissions[key] = result
             return result
 
-    def holding(self, codes: frozenset[int]) -> list[str]:
-        """The chunk ids with these attributes."""
-        rows = self._rows(
-            "SELECT chunk_id FROM entries WHERE code IN (SELECT value FROM json_each(?))",
-            (json.dumps(sorted(codes)),),
-        )
+    def holding(self, admission: Admission) -> list[str]:
+        """The chunk ids that are admitted."""
+        condition, lists = _VISIBLE, [_listed(admission.audiences)]
+        if admission.metadata is not None:
+            condition, lists = _ADMITTED, [_listed(admission.metadata), *lists]
+        rows = self._rows(f"SELECT chunk_id FROM entries WHERE {condition}", lists)
         return [row[0] for row in rows]
 
-    def keep(self, chunk_ids: Sequence[str], codes: frozenset[int]) -> set[str]:
-        """Those of these chunks that have these attributes."""
+    def keep(self, chunk_ids: Sequence[str], admission: Admission) -> set[str]:
+        """Those of these chunks that are admitted."""
         rows = self._rows(
-            "SELECT e.chunk_id, e.code FROM json_each(?) j JOIN entries e ON e.chunk_id = j.value",
+            "SELECT e.chunk_id, e.audience, e.metadata "
+            "FROM json_each(?) j JOIN entries e ON e.chunk_id = j.value",
             (json.dumps(list(chunk_ids)),),
         )
-        return {chunk_id for chunk_id, code in rows if code in codes}
+        return {
+            chunk_id
+            for chunk_id, audience, metadata in rows
+            if audience in admission.audiences
+            and (admission.metadata is None or metadata in admission.metadata)
+        }
 
     # --- inside ----------------------------------------------------------------------------------
 
@@ -226,23 +263,27 @@ class Roster:
                 f"embedding model makes {dimensions}: run `ragmem reindex` to rebuild it"
             )
 
-    def _code(self, connection: sqlite3.Connection, tenant: str, value: str) -> int:
+    def _leave_behind(self, connection: sqlite3.Connection, chunk_ids: Collection[str]) -> None:
+        """Note what these chunks hold now: the next sweep looks whether others do."""
         connection.execute(
-            "INSERT INTO attributes (tenant, value) VALUES (?, ?) ON CONFLICT DO NOTHING",
-            (tenant, value),
+            "INSERT INTO left_behind SELECT DISTINCT audience, metadata FROM entries WHERE chunk_id "
+            "IN (SELECT value FROM json_each(?)) ON CONFLICT DO NOTHING",
+            (json.dumps(list(chunk_ids)),),
         )
-        row = connection.execute("SELECT code FROM attributes WHERE value = ?", (value,))
-        return int(row.fetchone()[0])
 
-    def _tenant_sets(self, tenant: str) -> Sequence[tuple[int, Attributes, int]]:
-        if tenant not in self._sets:
+    def _tenant_audiences(self, tenant: str) -> Sequence[tuple[int, str, int]]:
+        if tenant not in self._audiences:
             rows = self._rows(
-                "SELECT code, value, count(*) FROM attributes JOIN entries USING (code) "
-                "WHERE tenant = ? GROUP BY code",
+                "SELECT code, value, (SELECT count(*) FROM entries WHERE audience = code) "
+                "FROM audiences WHERE tenant = ?",
                 (tenant,),
             )
-            self._sets[tenant] = [(code, decode(value), count) for code, value, count in rows]
-        return self._sets[tenant]
+            self._audiences[tenant] = [(code, value, count) for code, value, count in rows]
+        return self._audiences[tenant]
+
+    def _admitted_metadata(self, where: Filter) -> frozenset[int]:
+        with self._mapped():
+            return self._metadata.admitted(where)
 
     def _rows(self, statement: str, parameters: Sequence[str] = ()) -> list[tuple[Any, ...]]:
         with self._lock, self._mapped():
@@ -251,7 +292,8 @@ class Roster:
     @contextmanager
     def _change(self) -> Iterator[sqlite3.Connection]:
         with self._lock, self._mapped():
-            self._sets.clear()
+            self._audiences.clear()
+            self._metadata.forget()
             self._admissions.clear()
             self._connection.execute("BEGIN IMMEDIATE")
             try:
@@ -272,3 +314,18 @@ class Roster:
                 f"the dense index's {self._path} cannot be read: {error}; "
                 "`ragmem reindex` rebuilds it from the store"
             ) from error
+
+
+def _audience(connection: sqlite3.Connection, entry: IndexEntry) -> int:
+    """The code of the entry's audience, which is added where it is not there yet."""
+    value = encode_audience(entry)
+    connection.execute(
+        "INSERT INTO audiences (tenant, value) VALUES (?, ?) ON CONFLICT DO NOTHING",
+        (entry.tenant, value),
+    )
+    row = connection.execute("SELECT code FROM audiences WHERE value = ?", (value,))
+    return int(row.fetchone()[0])
+
+
+def _listed(codes: frozenset[int]) -> str:
+    return json.dumps(sorted(codes))
