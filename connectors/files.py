@@ -163,9 +163,9 @@ class FilesConnector:
         """Read one file.
 
         Raises:
-            PermanentSourceError: it vanished, became another kind of file, grew over the limit, or
-                may not be read.
-            TransientSourceError: it changed while it was read, or the disk failed.
+            PermanentSourceError: it became another kind of file or grew over the limit.
+            TransientSourceError: it vanished, changed while it was read, may not be read, or the
+                disk failed; none of these shows in the fingerprint when it is over.
         """
         path = path_of(item.uri)
         root = self._location.root
@@ -174,9 +174,9 @@ class FilesConnector:
         try:
             content, modified = self._read(path)
         except FileNotFoundError as error:
-            raise PermanentSourceError("vanished while being read") from error
+            raise TransientSourceError("vanished while being read") from error
         except PermissionError as error:
-            raise PermanentSourceError("permission denied; make the file readable") from error
+            raise TransientSourceError("permission denied; make the file readable") from error
         except OSError as error:
             if error.errno in (errno.ELOOP, errno.ENOTDIR, errno.ENXIO):
                 raise PermanentSourceError("was replaced by another kind of file") from error

@@ -47,7 +47,7 @@ def run(
     settings = load_settings(config)
     judged = _limited(read_beir(data, split=split), limit)
     with (
-        Agent.open(store or _kept_store(data, settings), settings=settings) as agent,
+        Agent.open(store or _kept_store(judged, settings), settings=settings) as agent,
         _progress_line() as progress,
     ):
         left_out = ingest(agent, judged, progress=progress).failed
@@ -60,7 +60,7 @@ def run(
     result = SuiteResult(
         suite=suite,
         metrics=metrics,
-        settings=settings.model_dump(mode="json", exclude_none=True)
+        settings=settings.model_dump(mode="json", exclude_none=True, exclude={"database_url"})
         | {"data": data.name, "split": split, "seed": seed, "limit": limit}
         | {"documents": len(judged.corpus), "documents_left_out": len(left_out)},
         versions=versions(),
@@ -89,12 +89,15 @@ def _limited(data: BeirData, limit: int | None) -> BeirData:
     return BeirData(corpus=data.corpus, queries=queries, qrels=qrels)
 
 
-def _kept_store(data: Path, settings: Settings) -> Path:
+def _kept_store(data: BeirData, settings: Settings) -> Path:
     """A folder that is the same for the same corpus and the same models."""
     import platformdirs
 
-    key = [str(data.resolve()), settings.embedding_model, settings.embedding_engine]
-    name = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16]
+    # By the documents: one that has left the corpus would still be found in an older store.
+    digest = hashlib.sha256()
+    for key in [settings.embedding_model, settings.embedding_engine, *(d.id for d in data.corpus)]:
+        digest.update(json.dumps(key).encode())
+    name = digest.hexdigest()[:16]
     return Path(platformdirs.user_cache_dir("ragmem", appauthor=False)) / "evals" / name
 
 

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     )
     from ragmem.filters import AllOf, AnyOf, Condition, Filter, Not, equals
     from ragmem.settings import Settings, load_settings
+    from ragmem.store.status import SourceStatus, StoreStatus
     from ragmem.types import (
         Answer,
         Citation,
@@ -43,8 +44,10 @@ if TYPE_CHECKING:
         DocumentInfo,
         Hit,
         ItemReport,
+        PageSpan,
         Scope,
         SearchResult,
+        Stage,
         SyncProgress,
         SyncReport,
         TextDocument,
@@ -74,6 +77,7 @@ __all__ = [
     "ModelError",
     "ModelUnavailable",
     "Not",
+    "PageSpan",
     "ParseError",
     "PermanentSourceError",
     "QuestionTooLong",
@@ -84,10 +88,13 @@ __all__ = [
     "SentenceEvent",
     "Settings",
     "SourceError",
+    "SourceStatus",
+    "Stage",
     "StoreCorrupt",
     "StoreError",
     "StoreLocked",
     "StoreMismatch",
+    "StoreStatus",
     "SyncProgress",
     "SyncReport",
     "TextDocument",
@@ -109,6 +116,8 @@ _MODULES = {
     "Replacements": "ragmem.app",
     "SentenceEvent": "ragmem.agent.answering",
     "Settings": "ragmem.settings",
+    "SourceStatus": "ragmem.store.status",
+    "StoreStatus": "ragmem.store.status",
     "embed_store_again": "ragmem.app",
     "load_settings": "ragmem.settings",
 }

@@ -36,7 +36,7 @@ from ragmem.ports import (
     TokenCounter,
 )
 from ragmem.retrieval.search import Searcher, SearchSettings
-from ragmem.settings import Settings
+from ragmem.settings import Settings, load_settings
 from ragmem.store.index_ops import append_rebuild, count_pending, rebuild_pending
 from ragmem.store.reader import StoreReader
 from ragmem.store.stamp import Stamp
@@ -233,11 +233,11 @@ class Parts:
             "give a file, a folder, a glob, or install a package that brings the connector"
         )
 
-    def discard_indexes(self) -> None:
-        """Delete both indexes' files; new ones are made when they are next needed."""
-        self._close("dense", "lexical")
-        for folder in (self._dense_folder, self._lexical_folder):
-            shutil.rmtree(folder, ignore_errors=True)
+    def discard_unopened_indexes(self) -> None:
+        """Delete the files of indexes that are not open; new ones are made when next needed."""
+        for name, folder in (("dense", self._dense_folder), ("lexical", self._lexical_folder)):
+            if name not in self.__dict__:
+                shutil.rmtree(folder, ignore_errors=True)
 
     def close(self) -> None:
         """Close what was built; what was not stays unbuilt."""
@@ -284,7 +284,7 @@ class Agent:
             ModelUnavailable: the embedding model is not on this machine.
         """
         folder = Path(store)
-        parts = Parts(folder, settings or Settings(), replacements=replacements)
+        parts = Parts(folder, settings or load_settings(), replacements=replacements)
         opened = _open_and_replay(
             folder, parts, read_only=read_only, timeout_seconds=timeout_seconds
         )
@@ -395,7 +395,7 @@ def read_store(store: str | Path, *, settings: Settings | None = None) -> Iterat
         StoreError: there is no store.
         StoreLocked: another process is writing it.
     """
-    url = (settings or Settings()).database_url
+    url = (settings or load_settings()).database_url
     opened = open_store(Path(store), url=url, read_only=True)
     try:
         yield StoreReader(opened)
@@ -421,7 +421,7 @@ def embed_store_again(
         ModelUnavailable: the embedding model is not on this machine.
     """
     folder = Path(store)
-    parts = Parts(folder, settings or Settings())
+    parts = Parts(folder, settings or load_settings())
     opened = open_store(folder, url=parts.settings.database_url)
     try:
         embed_again(
@@ -467,8 +467,9 @@ def _replay(
     with store.reading() as connection:
         rebuild = rebuild_pending(connection) is not None
     if rebuild:
-        # What is there may be damaged or of another format, and could not even be opened.
-        parts.discard_indexes()
+        # What is there may be damaged or of another format, and could not even be opened. What is
+        # open is in use elsewhere and is cleared by the indexer.
+        parts.discard_unopened_indexes()
     parts.indexer(store).apply_pending(on_progress=on_progress)
 
 

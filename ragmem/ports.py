@@ -58,7 +58,7 @@ class Parser(Protocol):
     """Turns bytes into text with structure."""
 
     def parse(self, raw: RawDocument) -> ParsedDocument:
-        """Parse one document.
+        """Parse one document; a title that the source tells wins over the content's.
 
         Raises:
             ParseError: the bytes cannot be read, or hold no text.

@@ -13,10 +13,13 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ragmem.errors import UsageError
+from ragmem.models.registry import DEFAULT_CHAT, DEFAULT_EMBEDDING
 
 
 class Settings(BaseSettings):
-    """How a store is built, searched and answered from. Unknown keys fail.
+    """How a store is built, searched and answered from.
+
+    Unknown keys fail; unknown variables are left alone.
 
     Attributes:
         database_url: another database than the store's own SQLite file.
@@ -41,9 +44,9 @@ class Settings(BaseSettings):
 
     database_url: str | None = None
     models_folder: Path | None = None
-    embedding_model: str = "all-minilm-l6-v2"
+    embedding_model: str = DEFAULT_EMBEDDING
     embedding_engine: Literal["onnx", "sentence-transformers"] = "onnx"
-    chat_model: str = "smollm2-135m-instruct-q4_1"
+    chat_model: str = DEFAULT_CHAT
     context_tokens: int = Field(default=2048, ge=256)
     reranker: str = "features"
     threads: int = Field(default=0, ge=0)

@@ -270,7 +270,8 @@ class Stage:
     """One step of a search or an answer, as the trace shows it.
 
     Attributes:
-        name: `dense`, `lexical`, `fuse`, `rerank`, `pack`, `generate`, `ground`, ...
+        name: `lexical`, `embed`, `dense`, `fused`, `read`, `reranked`, `pack`, `select`,
+            `generate`, `ground`, `quote`.
         seconds: wall time.
         scores: by chunk id, what this stage gave, best first.
         details: settings and counts that explain the scores (weights, minima and maxima, tokens,

@@ -190,3 +190,20 @@ def test_parts_of_the_callers_own(tmp_path: Path) -> None:
         assert "cheese" not in answer.text
         assert answer.citations[0].quote == "The warranty lasts 24 months."
     assert chat.calls
+
+
+def test_without_a_reranker_the_fused_order_is_the_answer(agent: Agent, tmp_path: Path) -> None:
+    agent.close()
+    plain = Settings(chat_model="", reranker="none")
+    with Agent.open(tmp_path / "store", settings=plain, read_only=True) as reader:
+        assert "reranked" not in reader.knowledge.search("kettle").hits[0].scores
+        assert "reranked" in reader.knowledge.search("kettle", ranking="reranked").hits[0].scores
+
+
+def test_an_open_agent_searches_on_after_a_reindex(agent: Agent) -> None:
+    before = found(agent, "warranty of the kettle")
+    knowledge = agent.knowledge
+    agent.reindex()
+    assert found(agent, "warranty of the kettle") == before
+    assert knowledge.add_texts([TextDocument(uri="note:lamp", text="A lamp.")]).added == 1
+    assert found(agent, "lamp")[0] == "note:lamp"

@@ -7,6 +7,7 @@ sentence or is that sentence. Remembering the conversation is not done here.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from time import perf_counter
 
@@ -14,7 +15,7 @@ from ragmem.agent.evidence import Evidence, EvidenceWeights, choose, rank_eviden
 from ragmem.agent.generation import SentenceStream
 from ragmem.agent.grounding import GroundingCheck, Verdict
 from ragmem.agent.prompts import NOT_FOUND, Excerpt, answer_messages, without_label
-from ragmem.errors import QuestionTooLong, UnknownDocument
+from ragmem.errors import GenerationError, QuestionTooLong, UnknownDocument
 from ragmem.filters import Filter
 from ragmem.ports import ChatModel, Embedder
 from ragmem.retrieval.pack import pack
@@ -297,10 +298,15 @@ class Answerer:
         self, messages: Sequence[Message], shown: Sequence[Evidence], reply: SentenceStream
     ) -> Mapping[str, object]:
         assert self._chat is not None
+        prompt_tokens = completion_tokens = None
+        # An engine that failed may not count any more either; the quotations must still come.
+        with suppress(GenerationError):
+            prompt_tokens = self._count(messages)
+            completion_tokens = self._chat.count_tokens([reply.text])[0]
         return {
             "model": self._chat.model_id,
-            "prompt_tokens": self._count(messages),
-            "completion_tokens": self._chat.count_tokens([reply.text])[0],
+            "prompt_tokens": prompt_tokens,
+            "completion_tokens": completion_tokens,
             "shown": [_place(each) for each in shown],
             "text": reply.text,
             "cut_off": reply.cut_off,

@@ -16,7 +16,7 @@ from ragmem.cli.options import (
     UserOption,
     scope_of,
 )
-from ragmem.cli.output import name_of, print_json, print_text
+from ragmem.cli.output import name_of, print_json, print_text, print_trace
 from ragmem.types import Answer
 
 
@@ -47,8 +47,7 @@ def ask(
         print_text(f"  [{number}] {citation.title or name_of(citation.uri)}{page}: “{quote}”")
         print_text(f"      {citation.uri} [{citation.start}:{citation.end}]")
     if trace:
-        for stage in answer.trace.stages:
-            print_text(f"{stage.name:9} {stage.seconds * 1000:7.1f} ms  {dict(stage.details)}")
+        print_trace(answer.trace)
 
 
 def _as_json(answer: Answer) -> dict[str, object]:

@@ -55,5 +55,5 @@ def main() -> None:
 
 
 def _fail(message: str, *, code: int) -> None:
-    print(f"ragmem: {message}", file=sys.stderr)  # noqa: T201
+    sys.stderr.write(f"ragmem: {message}\n")
     sys.exit(code)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ragmem.cli.options import JsonOption
 from ragmem.cli.output import bar, print_json, print_text
+
+if TYPE_CHECKING:
+    from ragmem.models.pull import PullProgress
 
 models = typer.Typer(help="List and fetch models.", no_args_is_help=True)
 
@@ -57,19 +62,23 @@ def pull_models(
     folder: FolderOption = None,
 ) -> None:
     """Fetch models, verify their SHA-256 and prepare them; what is there is not fetched again."""
-    from ragmem.models.pull import PullProgress, pull
+    from ragmem.models.pull import pull
     from ragmem.models.registry import DEFAULT_CHAT, DEFAULT_EMBEDDING, card
 
     for name in names or (DEFAULT_EMBEDDING, DEFAULT_CHAT):
         known = card(name)
         with bar(name) as update:
-
-            def show(progress: PullProgress, update: object = update, name: str = name) -> None:
-                if callable(update):
-                    update(progress.received_bytes, progress.total_bytes, name)
-
-            path = pull(name, cache_folder=folder, offline=offline, on_progress=show)
+            path = pull(
+                name,
+                cache_folder=folder,
+                offline=offline,
+                on_progress=None if update is None else partial(_show, update),
+            )
         print_text(f"{name} ({known.license}): {path}")
+
+
+def _show(update: Callable[[int, int, str], None], progress: PullProgress) -> None:
+    update(progress.received_bytes, progress.total_bytes, progress.name)
 
 
 @models.command("verify")

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from urllib.parse import unquote
 
-from ragmem.types import SyncProgress
+from ragmem.types import SyncProgress, Trace
 
 
 def print_json(value: Mapping[str, object]) -> None:
@@ -23,6 +23,12 @@ def print_text(text: str) -> None:
     encoding = sys.stdout.encoding or "utf-8"
     sys.stdout.write(text.encode(encoding, "replace").decode(encoding) + "\n")
     sys.stdout.flush()
+
+
+def print_trace(trace: Trace) -> None:
+    """Print the stages of a trace, one a line."""
+    for stage in trace.stages:
+        print_text(f"{stage.name:9} {stage.seconds * 1000:7.1f} ms  {dict(stage.details)}")
 
 
 def name_of(uri: str) -> str:

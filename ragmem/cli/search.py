@@ -17,7 +17,7 @@ from ragmem.cli.options import (
     UserOption,
     scope_of,
 )
-from ragmem.cli.output import name_of, print_json, print_text
+from ragmem.cli.output import name_of, print_json, print_text, print_trace
 from ragmem.types import Hit
 
 
@@ -53,8 +53,7 @@ def search(
         print_text(f"   {hit.document_uri}")
         print_text(textwrap.indent(textwrap.fill(_preview(hit.text), width=96), "   "))
     if trace:
-        for stage in result.trace.stages:
-            print_text(f"{stage.name:9} {stage.seconds * 1000:7.1f} ms  {dict(stage.details)}")
+        print_trace(result.trace)
 
 
 def _as_json(hit: Hit) -> dict[str, object]:

@@ -49,7 +49,9 @@ class MetadataSets:
         code = execute("INSERT INTO metadata (digest) VALUES (?)", (digest,)).lastrowid
         assert code is not None
         for text in texts:
-            execute("INSERT INTO field_values (field, value) VALUES (?, ?) ON CONFLICT DO NOTHING", text)
+            execute(
+                "INSERT INTO field_values (field, value) VALUES (?, ?) ON CONFLICT DO NOTHING", text
+            )
             execute(
                 "INSERT INTO holdings SELECT code, ? FROM field_values "
                 "WHERE field = ? AND value = ?",
@@ -65,8 +67,8 @@ class MetadataSets:
         execute(f"DELETE FROM holdings WHERE {these}", (gone,))
         execute("DELETE FROM metadata WHERE code IN (SELECT value FROM json_each(?))", (gone,))
         execute(
-            "DELETE FROM field_values WHERE code IN (SELECT value FROM json_each(?)) AND NOT EXISTS "
-            "(SELECT 1 FROM holdings WHERE holdings.value = field_values.code)",
+            "DELETE FROM field_values WHERE code IN (SELECT value FROM json_each(?)) "
+            "AND NOT EXISTS (SELECT 1 FROM holdings WHERE holdings.value = field_values.code)",
             (json.dumps([row[0] for row in held]),),
         )
 

@@ -118,7 +118,8 @@ class Roster:
         """By tenant, the vectors removed since its collection was made, and its entries."""
         counts = self._rows(
             "SELECT tenant, tombstones, (SELECT count(*) FROM entries JOIN audiences a "
-            "ON a.code = entries.audience WHERE a.tenant = tenants.tenant) FROM tenants WHERE tombstones > 0"
+            "ON a.code = entries.audience WHERE a.tenant = tenants.tenant) "
+            "FROM tenants WHERE tombstones > 0"
         )
         return {tenant: (removed, entries) for tenant, removed, entries in counts}
 
@@ -129,14 +130,18 @@ class Roster:
         latest = {entry.chunk_id: entry for entry in entries}
         with self._change() as connection:
             self._leave_behind(connection, latest)
+            audiences: dict[str, int] = {}
             # Neighbours mostly share a document's metadata.
             last: tuple[Metadata, int] | None = None
             for entry in latest.values():
+                audience = encode_audience(entry)
+                if audience not in audiences:
+                    audiences[audience] = _code(connection, entry.tenant, audience)
                 if last is None or last[0] is not entry.metadata:
                     last = (entry.metadata, self._metadata.code(entry.metadata))
                 connection.execute(
                     "REPLACE INTO entries VALUES (?, ?, ?, ?)",
-                    (entry.chunk_id, entry.document_id, _audience(connection, entry), last[1]),
+                    (entry.chunk_id, entry.document_id, audiences[audience], last[1]),
                 )
 
     def remove(self, chunk_ids: Sequence[str]) -> None:
@@ -205,7 +210,9 @@ class Roster:
             else:
                 metadata = self._admitted_metadata(where)
                 lists = (_listed(metadata), _listed(audiences))
-                admitted = self._rows(f"SELECT count(*) FROM entries WHERE {_ADMITTED}", lists)[0][0]
+                admitted = self._rows(f"SELECT count(*) FROM entries WHERE {_ADMITTED}", lists)[0][
+                    0
+                ]
             result = Admission(
                 audiences=audiences, metadata=metadata, admitted=admitted, total=total
             )
@@ -266,8 +273,8 @@ class Roster:
     def _leave_behind(self, connection: sqlite3.Connection, chunk_ids: Collection[str]) -> None:
         """Note what these chunks hold now: the next sweep looks whether others do."""
         connection.execute(
-            "INSERT INTO left_behind SELECT DISTINCT audience, metadata FROM entries WHERE chunk_id "
-            "IN (SELECT value FROM json_each(?)) ON CONFLICT DO NOTHING",
+            "INSERT INTO left_behind SELECT DISTINCT audience, metadata FROM entries "
+            "WHERE chunk_id IN (SELECT value FROM json_each(?)) ON CONFLICT DO NOTHING",
             (json.dumps(list(chunk_ids)),),
         )
 
@@ -316,14 +323,13 @@ class Roster:
             ) from error
 
 
-def _audience(connection: sqlite3.Connection, entry: IndexEntry) -> int:
-    """The code of the entry's audience, which is added where it is not there yet."""
-    value = encode_audience(entry)
+def _code(connection: sqlite3.Connection, tenant: str, audience: str) -> int:
+    """The audience's code; it is added where it is not there yet."""
     connection.execute(
         "INSERT INTO audiences (tenant, value) VALUES (?, ?) ON CONFLICT DO NOTHING",
-        (entry.tenant, value),
+        (tenant, audience),
     )
-    row = connection.execute("SELECT code FROM audiences WHERE value = ?", (value,))
+    row = connection.execute("SELECT code FROM audiences WHERE value = ?", (audience,))
     return int(row.fetchone()[0])
 
 

@@ -1,8 +1,8 @@
 """The lexical index on disk: Tantivy, embedded.
 
-What lives here: the schema, writing, searching. How text becomes terms is `analysis.py`; this
-module hands Tantivy terms joined by spaces and builds queries from terms, so nothing in a question
-is ever query syntax.
+What lives here: the schema, writing, searching. How text becomes terms is `analysis.py`, what a
+search may see is `tantivy_view.py`; this module hands Tantivy terms joined by spaces and builds
+queries from terms, so nothing in a question is ever query syntax.
 
 Choices and their reasons:
 
@@ -12,8 +12,9 @@ Choices and their reasons:
   with weight 0.3: nDCG@10 on SciFact, Cranfield, LISA, CISI 69.5, 38.4, 45.4, 41.2, against 68.1,
   37.3, 45.2, 41.6 without that field and 66.5, 38.2, 39.6, 38.6 for text and title as two equal
   fields. The weight was chosen by these figures.
-- Filters, access lists and tenants: an entry carries its attributes as one term. A search judges
-  each distinct term once with `Attributes.admitted` and lets Tantivy intersect. Document
+- Filters, access lists and tenants: an entry carries its tenant and access list as one term, and
+  each metadata value as another. A search judges each distinct audience, and each distinct value
+  of the fields its filter names, once and lets Tantivy intersect. Document
   frequencies are those of the whole index, whatever the filter: a filtered ranking is exactly the
   unfiltered one with gaps. They are shared by tenants too, so a score can hint at how common a
   word is elsewhere; where that matters, give each tenant a store.
@@ -30,8 +31,6 @@ import shutil
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,32 +44,17 @@ from ragmem.indexes.analysis import (
     analyzer_name,
     settled,
 )
-from ragmem.indexes.attributes import Attributes, decode, encode
+from ragmem.indexes.tantivy_view import TantivyView, add_attributes, declare_attributes
 from ragmem.types import Candidate, IndexEntry, Scope
 
 if TYPE_CHECKING:
     import tantivy
 
-_SCHEMA_FORMAT = 1
+_SCHEMA_FORMAT = 2
 _FORMAT_FILE = "ragmem-format"
 _WRITER_BYTES = 32_000_000
-# Tantivy drops terms above 65,530 bytes without a word.
-_LONGEST_ATTRIBUTES = 60_000
-# Ends the digest that stands for longer ones; encoded attributes end in a bracket.
-_DIGEST = "#"
-_REMEMBERED_FILTERS = 256
 # What Tantivy says about files that are missing or cut off; it has no kinds of errors in Python.
 _DAMAGE = ("corrupt", "FileDoesNotExist", "Meta file", "meta.json")
-
-
-@dataclass(slots=True)
-class _View:
-    """One committed state of the index, and what has been learnt about it."""
-
-    searcher: tantivy.Searcher
-    analyzers: list[str]
-    attributes: dict[str, Attributes] | None = None
-    filters: dict[tuple[object, ...], tantivy.Query | None] = field(default_factory=dict)
 
 
 class TantivyIndex:
@@ -87,7 +71,7 @@ class TantivyIndex:
         self._analyzer = Analyzer()
         self._lock = threading.RLock()
         self._writer: tantivy.IndexWriter | None = None
-        self._view: _View | None = None
+        self._view: TantivyView | None = None
         self._open()
 
     def upsert(self, entries: Sequence[IndexEntry]) -> None:
@@ -193,7 +177,7 @@ class TantivyIndex:
             self._writer.garbage_collect_files()
         return self._writer
 
-    def _current(self) -> _View:
+    def _current(self) -> TantivyView:
         view = self._view
         if view is not None:
             return view
@@ -201,7 +185,7 @@ class TantivyIndex:
             self._index.reload()
             searcher = self._index.searcher()
             analyzers = [name for name, _ in searcher.terms_with_prefix("analyzer", "")]
-            view = self._view = _View(searcher, analyzers)
+            view = self._view = TantivyView(self._schema, searcher, analyzers)
         return view
 
     def _delete(self, name: str, keys: Sequence[str]) -> None:
@@ -222,11 +206,7 @@ class TantivyIndex:
         document.add_text("analyzer", name)
         document.add_text("body", " ".join(body))
         document.add_text("title", " ".join(title))
-        attributes = encode(entry)
-        term = _attributes_term(attributes)
-        document.add_text("attributes", term)
-        if term != attributes:
-            document.add_bytes("long_attributes", attributes.encode())
+        add_attributes(document, entry)
         return document
 
     def _matching(self, groups: Sequence[TermGroup]) -> list[tantivy.Query]:
@@ -243,7 +223,7 @@ class TantivyIndex:
         return queries
 
     def _admitted(
-        self, view: _View, matching: list[tantivy.Query], scope: Scope, where: Filter | None
+        self, view: TantivyView, matching: list[tantivy.Query], scope: Scope, where: Filter | None
     ) -> tantivy.Query | None:
         """The query for what matches and may be seen; None when nothing can."""
         import tantivy
@@ -252,62 +232,10 @@ class TantivyIndex:
             return None
         make, occur = tantivy.Query, tantivy.Occur
         query = make.boolean_query([(occur.Should, part) for part in matching])
-        # By its text, because Python holds filters for 1 and for True to be equal.
-        key = (scope.tenant, scope.principals, repr(where))
-        if key in view.filters:
-            restriction = view.filters[key]
-        else:
-            restriction = self._restriction(self._attributes(view), scope, where)
-            if len(view.filters) >= _REMEMBERED_FILTERS:
-                view.filters.clear()
-            view.filters[key] = restriction
-        if restriction is None:
+        restrictions = view.restrictions(scope, where)
+        if not restrictions:
             return query
-        return make.boolean_query([(occur.Must, query), (occur.Must, restriction)])
-
-    def _restriction(
-        self, attributes: dict[str, Attributes], scope: Scope, where: Filter | None
-    ) -> tantivy.Query | None:
-        """A query of score zero for the entries that may be seen; None when all may be."""
-        import tantivy
-
-        make, occur = tantivy.Query, tantivy.Occur
-        admitted: list[str] = []
-        refused: list[str] = []
-        for term, value in attributes.items():
-            (admitted if value.admitted(scope, where) else refused).append(term)
-        if not refused:
-            return None
-        if len(admitted) <= len(refused):
-            chosen = make.term_set_query(self._schema, "attributes", admitted)
-        else:
-            others = make.term_set_query(self._schema, "attributes", refused)
-            chosen = make.boolean_query([(occur.Must, make.all_query()), (occur.MustNot, others)])
-        return make.const_score_query(chosen, 0.0)
-
-    def _attributes(self, view: _View) -> dict[str, Attributes]:
-        """The distinct attributes in the index by the term that stands for them."""
-        import tantivy
-
-        if view.attributes is None:
-            found = {}
-            for term, _ in view.searcher.terms_with_prefix("attributes", ""):
-                text = term
-                if term.endswith(_DIGEST):
-                    holders = tantivy.Query.term_query(self._schema, "attributes", term)
-                    hits = view.searcher.search(holders, 1, count=False).hits
-                    if not hits:  # Its entries are deleted and wait for a merge.
-                        continue
-                    text = view.searcher.doc(hits[0][1])["long_attributes"][0].decode()
-                found[term] = decode(text)
-            view.attributes = found
-        return view.attributes
-
-
-def _attributes_term(attributes: str) -> str:
-    if len(attributes) <= _LONGEST_ATTRIBUTES:
-        return attributes
-    return f"{sha256(attributes.encode()).hexdigest()}{_DIGEST}"
+        return make.boolean_query([(occur.Must, part) for part in (query, *restrictions)])
 
 
 def _schema() -> tantivy.Schema:
@@ -315,9 +243,9 @@ def _schema() -> tantivy.Schema:
 
     builder = tantivy.SchemaBuilder()
     builder.add_text_field("chunk", stored=True, tokenizer_name="raw", index_option="basic")
-    for name in ("document", "analyzer", "attributes"):
+    for name in ("document", "analyzer"):
         builder.add_text_field(name, tokenizer_name="raw", index_option="basic")
-    builder.add_bytes_field("long_attributes", stored=True)
+    declare_attributes(builder)
     for name in ("body", "title"):
         builder.add_text_field(name, tokenizer_name="whitespace", index_option="freq")
     return builder.build()

@@ -151,7 +151,8 @@ class SyncRun:
         token = f"{item.fingerprint}|{self._settings_hash}"
         known = self._before.get(item.uri)
         same = bool(item.fingerprint) and known is not None and known.fingerprint == token
-        if same and known is not None and known.status == "ok":
+        removed = known is not None and known.document_id is None
+        if same and known is not None and known.status == "ok" and not removed:
             self._tally.unchanged(item.uri)
             return
         if same and known is not None and known.status == "failed":
@@ -195,7 +196,6 @@ class SyncRun:
             return
         with self._tally.stopwatch.timing("parse"):
             parsed = self._parser.parse(raw)
-            parsed = replace(parsed, title=raw.title or parsed.title)
         with self._tally.stopwatch.timing("chunk"):
             chunks = tuple(self._chunker.chunk(parsed))
         self._tally.parsed(item.uri)

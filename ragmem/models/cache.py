@@ -23,7 +23,7 @@ _MANIFEST_FORMAT = 1
 def models_folder(cache_folder: Path | None = None) -> Path:
     """The folder that holds one folder a model: the argument, RAGMEM_MODELS, or the platform's."""
     if cache_folder is not None:
-        return cache_folder
+        return cache_folder.expanduser()
     if named := os.environ.get(FOLDER_VARIABLE):
         return Path(named).expanduser()
     import platformdirs
@@ -48,7 +48,7 @@ def installed(model: str | ModelCard, *, cache_folder: Path | None = None) -> bo
     if not trusted:
         if any(_actual_sha256(home, file) != file.sha256 for file in known.files):
             return False
-        with suppress(PermissionError):
+        with suppress(OSError):  # a cache that others keep may be read-only
             write_manifest(home, known)
     return True
 
@@ -127,7 +127,7 @@ def _state(home: Path, file: ModelFile) -> dict[str, object] | None:
 def _read_manifest(home: Path) -> dict[str, object]:
     try:
         manifest = json.loads((home / _MANIFEST).read_text(encoding="utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError):
+    except (OSError, ValueError):
         return {}
     if not isinstance(manifest, dict) or manifest.get("format") != _MANIFEST_FORMAT:
         return {}

@@ -59,7 +59,7 @@ def export(folder: Path) -> ExportedModel:
             if found := _find(folder, model):
                 return found
             _convert(folder, model)
-    except PermissionError as error:
+    except OSError as error:
         raise ModelError(
             f"{folder} has to be written once to prepare its model for ONNX Runtime: {error}"
         ) from error

@@ -67,7 +67,7 @@ def pull(
         with filelock.FileLock(cache / f".{known.name}.lock"):
             if not installed(known, cache_folder=cache):
                 _fetch_and_place(known, cache, on_progress=on_progress)
-    except PermissionError as error:
+    except OSError as error:
         raise ModelUnavailable(
             f"{cache} cannot be written ({error}); set RAGMEM_MODELS to a folder that can"
         ) from error

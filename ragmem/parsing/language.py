@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from py3langid.langid import LanguageIdentifier
 
-_SAMPLE_CHARACTERS = 3_000
+_SAMPLES = 9
+_SAMPLE_CHARACTERS = 200
 _FEWEST_LETTERS = 24
 # Of close relatives (Russian, Bulgarian) a short text leaves both likely; names and tables stay
 # below 0.3.
@@ -27,13 +28,14 @@ def _identifier() -> LanguageIdentifier:
 def detect_language(text: str) -> str:
     """The ISO 639-1 code of a text's language, empty when it is short or the guess is unsure.
 
-    The beginning, the middle and the end are looked at, so that a foreign title page or a
-    bibliography does not decide alone.
+    Samples from all over the text are looked at, so that a foreign preface or a bibliography does
+    not decide alone.
     """
-    middle = max(0, (len(text) - _SAMPLE_CHARACTERS) // 2)
-    samples = [text[:_SAMPLE_CHARACTERS]]
-    if len(text) > 3 * _SAMPLE_CHARACTERS:
-        samples += [text[middle : middle + _SAMPLE_CHARACTERS], text[-_SAMPLE_CHARACTERS:]]
+    step = max(0, len(text) - _SAMPLE_CHARACTERS) // (_SAMPLES - 1)
+    if step <= _SAMPLE_CHARACTERS:
+        samples = [text]
+    else:
+        samples = [text[n * step : n * step + _SAMPLE_CHARACTERS] for n in range(_SAMPLES)]
     sample = _LETTERLESS.sub(" ", " ".join(samples)).strip()
     # Languages written without spaces say as much in a third of the letters.
     letters = sum(3 if letter >= "\u2e80" else 1 for letter in sample if letter != " ")

@@ -75,7 +75,8 @@ class DocumentParser:
         if not content:
             raise ParseError("the document has no text" if is_text else "the file is empty")
         family = _text_family(raw.name) if is_text else _family(content, raw.name)
-        return _settle(_parse_as(family, content, raw.name, self._limits), self._limits)
+        parsed = _parse_as(family, content, raw.name, self._limits)
+        return _settle(replace(parsed, title=raw.title or parsed.title), self._limits)
 
 
 def _text_family(name: str) -> Family:

@@ -61,7 +61,7 @@ def read_lines(page: PdfTextPage) -> list[Line]:
 
     content = page.get_text_range()
     # PDFium counts UTF-16 units, Python code points.
-    wide = any(character > "\uffff" for character in content)
+    wide = len(content.encode("utf-16-le", "surrogatepass")) > 2 * len(content)
     box = raw.FS_RECTF()
     lines: list[Line] = []
     position = 0
@@ -142,6 +142,8 @@ def mend_hyphens(pages: Iterable[str]) -> list[str]:
     joined, unless both halves are words of the document or the second is no lower-case word.
     """
     texts = list(pages)
+    if not any(HYPHEN in text for text in texts):
+        return texts
     words = Counter(word.casefold() for text in texts for word in _WORD.findall(text))
 
     def mend(match: re.Match[str]) -> str:

@@ -132,15 +132,6 @@ def read_index_entries(
     ]
 
 
-def text_hashes_in_use(connection: Connection, text_hashes: Sequence[str]) -> set[str]:
-    """Which of these hashes some chunk still has."""
-    found: set[str] = set()
-    for batch in batches(text_hashes):
-        query = select(chunks.c.text_hash).where(chunks.c.text_hash.in_(batch)).distinct()
-        found.update(connection.execute(query).scalars())
-    return found
-
-
 def _rows_with_documents(connection: Connection, chunk_ids: Sequence[str]) -> list[RowMapping]:
     rows: list[RowMapping] = []
     for batch in batches(chunk_ids):

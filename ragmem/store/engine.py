@@ -50,6 +50,11 @@ def open_engine(url: str) -> Engine:
 def reading(engine: Engine) -> Iterator[Connection]:
     """A connection inside one transaction that only reads: one consistent view."""
     with engine.connect() as connection:
+        if engine.dialect.name == "postgresql":
+            # By default each of its statements would see what was committed since the one before.
+            connection.execution_options(
+                isolation_level="REPEATABLE READ", postgresql_readonly=True
+            )
         yield connection
 
 

@@ -36,6 +36,7 @@ class StoreLock:
         """
         self._folder = folder
         self._shared = shared
+        self._held = False
         self._lock = ReadWriteLock(folder / _LOCK_FILE, is_singleton=False)
         acquire = self._lock.acquire_read if shared else self._lock.acquire_write
         try:
@@ -43,11 +44,15 @@ class StoreLock:
         except Timeout as error:
             self._lock.close()
             raise StoreLocked(self._explain()) from error
+        self._held = True
         if not shared:
             (folder / _HOLDER_FILE).write_text(json.dumps(_this_process()), encoding="utf-8")
 
     def release(self) -> None:
         """Give the lock back; doing it twice is no error."""
+        if not self._held:
+            return  # by now the holder's file may be another process's
+        self._held = False
         if not self._shared:
             (self._folder / _HOLDER_FILE).unlink(missing_ok=True)
         self._lock.release(force=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -68,4 +69,6 @@ class StoreReader:
 
 def names_of(uri: str | Path) -> list[str]:
     """What a caller may mean: the URI as it is, or a path as a URI."""
-    return [str(uri), Path(uri).expanduser().resolve().as_uri()]
+    # Links are not followed: connectors name what lies behind one by the link.
+    path = os.path.abspath(Path(uri).expanduser())  # noqa: PTH100
+    return [str(uri), Path(path).as_uri()]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, RowMapping, delete, insert, select
 
 from ragmem.store.clock import utc_now
 from ragmem.store.insert import batches
@@ -71,16 +71,17 @@ def delete_source(connection: Connection, source_id: int) -> None:
 def read_items(connection: Connection, source_id: int) -> dict[str, ItemState]:
     """A source's items by URI."""
     rows = connection.execute(select(source_items).where(source_items.c.source_id == source_id))
-    return {
-        row["uri"]: ItemState(
-            uri=row["uri"],
-            fingerprint=row["fingerprint"],
-            status=row["status"],
-            reason=row["reason"],
-            document_id=row["document_id"],
-        )
-        for row in rows.mappings()
-    }
+    return {row["uri"]: _item(row) for row in rows.mappings()}
+
+
+def failed_items(connection: Connection, source_id: int) -> list[ItemState]:
+    """A source's items that could not be read, by URI."""
+    query = (
+        select(source_items)
+        .where(source_items.c.source_id == source_id, source_items.c.status != "ok")
+        .order_by(source_items.c.uri)
+    )
+    return [_item(row) for row in connection.execute(query).mappings()]
 
 
 def put_items(connection: Connection, source_id: int, items: Sequence[ItemState]) -> None:
@@ -118,3 +119,13 @@ def referenced(connection: Connection, document_ids: Sequence[str]) -> set[str]:
         query = select(source_items.c.document_id).where(source_items.c.document_id.in_(batch))
         found.update(value for value in connection.execute(query).scalars() if value is not None)
     return found
+
+
+def _item(row: RowMapping) -> ItemState:
+    return ItemState(
+        uri=row["uri"],
+        fingerprint=row["fingerprint"],
+        status=row["status"],
+        reason=row["reason"],
+        document_id=row["document_id"],
+    )

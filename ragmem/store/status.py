@@ -13,7 +13,7 @@ from ragmem.store.chunks import count_chunks
 from ragmem.store.documents import list_documents
 from ragmem.store.index_ops import count_pending
 from ragmem.store.jobs import last_job
-from ragmem.store.sources import Source, list_sources, read_items
+from ragmem.store.sources import Source, failed_items, list_sources
 from ragmem.store.stamp import read_stamp
 from ragmem.store.store import Store
 from ragmem.types import DocumentInfo, ItemReport, Scope
@@ -75,12 +75,14 @@ def read_status(store: Store, *, scope: Scope) -> StoreStatus:
 
 def _source_status(connection: Connection, source: Source) -> SourceStatus:
     job = last_job(connection, source.id)
-    items = read_items(connection, source.id).values()
     return SourceStatus(
         uri=source.uri,
         status="never" if job is None else job.status,
         started_at=None if job is None else job.started_at,
         finished_at=None if job is None else job.finished_at,
         counts={} if job is None else job.counts,
-        failed=tuple(ItemReport(uri=item.uri, reason=item.reason) for item in items if item.reason),
+        failed=tuple(
+            ItemReport(uri=item.uri, reason=item.reason)
+            for item in failed_items(connection, source.id)
+        ),
     )

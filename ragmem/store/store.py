@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
 
 from ragmem.errors import StoreCorrupt, StoreError
 from ragmem.store.engine import open_engine, reading, sqlite_url, writing
@@ -19,7 +19,7 @@ _DATABASE_FILE = "ragmem.db"
 
 
 class Store:
-    """An open store: transactions over its database, and paths for the derived indexes.
+    """An open store: its folder, its lock and transactions over its database.
 
     Open one with `open_store`. Thread-safe; close it when done.
     """
@@ -32,8 +32,12 @@ class Store:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A connection with one consistent view."""
-        with reading(self._engine) as connection:
+        """A connection with one consistent view.
+
+        Raises:
+            StoreError: the database failed.
+        """
+        with self._mapped(), reading(self._engine) as connection:
             yield connection
 
     @contextmanager
@@ -41,12 +45,21 @@ class Store:
         """A connection whose changes are committed together at the end, or not at all.
 
         Raises:
-            StoreError: the store was opened for reading.
+            StoreError: the store was opened for reading, or the database failed.
         """
         if self.read_only:
             raise StoreError(f"the store {self.folder} was opened for reading; open it for writing")
-        with writing(self._engine) as connection:
+        with self._mapped(), writing(self._engine) as connection:
             yield connection
+
+    @contextmanager
+    def _mapped(self) -> Iterator[None]:
+        try:
+            yield
+        except DBAPIError as error:
+            raise StoreError(
+                f"the database of the store {self.folder} failed: {error.orig}"
+            ) from error
 
     def close(self) -> None:
         """Let go of the database and the lock; doing it twice is no error."""
@@ -68,7 +81,7 @@ def open_store(
 
     Raises:
         StoreLocked: another process holds it.
-        StoreError: nothing is there to be read, or the folder cannot be used.
+        StoreError: nothing is there to be read, or the folder or the database cannot be used.
         StoreCorrupt: the database is not one.
         StoreMismatch: a newer ragmem wrote it.
     """
@@ -83,22 +96,33 @@ def open_store(
     try:
         engine = open_engine(url or sqlite_url(database))
         try:
-            if read_only and not is_newest(engine):
-                engine.dispose()
-                lock.release()
-                open_store(folder, url=url, timeout_seconds=timeout_seconds).close()
-                return open_store(folder, url=url, read_only=True, timeout_seconds=timeout_seconds)
-            upgrade(engine)
+            newest = is_newest(engine)
+            if not newest and not read_only:
+                upgrade(engine)
+        except OperationalError as error:
+            engine.dispose()
+            raise StoreError(
+                f"the database of the store {folder} cannot be used: {error.orig}"
+            ) from error
         except DatabaseError as error:
             engine.dispose()
             raise StoreCorrupt(
                 f"the database of the store {folder} cannot be read: {error.orig}; restore it from "
                 "a backup, or delete the folder and ingest again"
             ) from error
+        except BaseException:
+            engine.dispose()
+            raise
     except BaseException:
         lock.release()
         raise
-    return Store(folder, engine, lock, read_only=read_only)
+    if newest or not read_only:
+        return Store(folder, engine, lock, read_only=read_only)
+    # Only a writer may migrate, so be one for a moment.
+    engine.dispose()
+    lock.release()
+    open_store(folder, url=url, timeout_seconds=timeout_seconds).close()
+    return open_store(folder, url=url, read_only=True, timeout_seconds=timeout_seconds)
 
 
 def settle_stamp(store: Store, wanted: Stamp) -> None:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator, Sequence
 
 import pytest
 from search_world import World
 
 from ragmem.agent.answering import Answerer, AnswerEvent, AnswerSettings, SentenceEvent
 from ragmem.agent.prompts import NOT_FOUND
-from ragmem.errors import QuestionTooLong, UsageError
+from ragmem.errors import GenerationError, QuestionTooLong, UsageError
 from ragmem.models.scripted import ScriptedCall, ScriptedChat
 from ragmem.ports import ChatModel
 from ragmem.retrieval.rerank import FeatureReranker
 from ragmem.retrieval.search import Searcher
-from ragmem.types import Answer, PageSpan, Scope
+from ragmem.types import Answer, Message, PageSpan, Scope
 
 ANYONE = Scope()
 WARRANTY = "The warranty of the battery lasts 24 months."
@@ -244,3 +245,32 @@ def test_answers_stay_short(world: World) -> None:
     world.add("long", " ".join(f"The battery warranty number {n} lasts." for n in range(50)))
     answer = answerer(world).answer(QUESTION, scope=ANYONE)
     assert len(answer.text.split()) <= 60
+
+
+class DyingChat(ScriptedChat):
+    """Fails in the middle of a reply and is gone from then on."""
+
+    dead = False
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        if self.dead:
+            raise GenerationError("the engine is gone")
+        return super().count_tokens(texts)
+
+    def stream(
+        self,
+        messages: Sequence[Message],
+        *,
+        max_tokens: int,
+        temperature: float = 0.0,
+        seed: int = 0,
+    ) -> Iterator[str]:
+        self.dead = True
+        raise GenerationError("the engine is gone")
+
+
+def test_an_engine_that_died_leaves_a_quoted_answer(world: World) -> None:
+    answer = answerer(world, DyingChat([])).answer(QUESTION, scope=ANYONE)
+    assert answer.text.startswith(f"“{WARRANTY}”")
+    generated = answer.trace.stage("generate").details
+    assert (generated["failure"], generated["prompt_tokens"]) == ("the engine is gone", None)

@@ -232,7 +232,7 @@ def test_a_vanished_file(folder: Path) -> None:
     connector = FilesConnector(folder / "*a.md")
     item = only(connector)
     (folder / "a.md").unlink()
-    with pytest.raises(PermanentSourceError, match="vanished"):
+    with pytest.raises(TransientSourceError, match="vanished"):
         connector.fetch(item)
 
 
@@ -285,7 +285,7 @@ def test_an_unreadable_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> No
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(os, "open", refuse)
-    with pytest.raises(PermanentSourceError, match="permission denied"):
+    with pytest.raises(TransientSourceError, match="permission denied"):
         connector.fetch(item)
 
 

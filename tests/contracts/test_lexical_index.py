@@ -31,6 +31,31 @@ def open_bm25(folder: Path) -> LexicalIndex:
 
 BOTH = pytest.mark.parametrize("opener", [open_bm25, open_tantivy], ids=["bm25", "tantivy"])
 
+# A language, a text in it, and a question that finds it.
+LANGUAGES = [
+    ("en", "He was running quickly", "runs"),
+    ("", "He was running quickly", "runs"),
+    ("de", "Die Häuser der Stadt", "Haus"),
+    ("fr", "les chevaux mangeaient l'herbe", "herbe cheval"),
+    ("es", "las canciones más bonitas", "canción"),
+    ("ru", "новые книги", "книга"),
+    ("pl", "książki naukowe", "naukowe"),
+    ("hi", "हिन्दी में लिखा", "हिन्दी"),
+    ("ja", "日本語の文書を検索する", "文書検索"),
+    ("zh", "自然语言处理", "语言"),
+    ("zh", "猫和狗", "猫"),
+    ("ko", "한국어 문서를 찾는다", "문서"),
+    ("th", "ภาษาไทยไม่มีช่องว่าง", "ภาษา"),
+    ("en", "caf\u0065\u0301 na\u00efve", "cafe naive"),
+    ("en", "ﬁnal ｗｉｄｅ", "final wide"),
+    ("en", "𝒳 emoji 🎉 text", "emoji"),
+    ("python", "def parseHTTPReply(max_size): ...", "parse reply"),
+    ("python", "def parseHTTPReply(max_size): ...", "parseHTTPReply"),
+    ("python", "def parseHTTPReply(max_size): ...", "size"),
+    ("python", "def parse_http_reply(maxSize): ...", "parseHttpReply"),
+]
+CASES = list(enumerate(LANGUAGES))
+
 
 @pytest.fixture(params=[open_bm25, open_tantivy], ids=["bm25", "tantivy"])
 def index(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[LexicalIndex]:
@@ -104,10 +129,28 @@ def test_empty_index(index: LexicalIndex) -> None:
     assert index.chunk_ids() == set()
 
 
+@pytest.fixture(scope="module", params=[open_bm25, open_tantivy], ids=["bm25", "tantivy"])
+def read_only(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LexicalIndex]:
+    """One index for the tests that only search; each has its own tenants."""
+    opened: LexicalIndex = request.param(tmp_path_factory.mktemp("read") / "lexical")
+    fill(
+        opened,
+        entry("stop", "the words of and", tenant="stop words"),
+        entry("a", "some words", tenant="syntax"),
+        entry("b", "other things", tenant="syntax"),
+        entry("c", "body parts", tenant="syntax"),
+        *(entry(f"hit{i}", case[1], tenant=f"{i}", language=case[0]) for i, case in CASES),
+        *(entry(f"miss{i}", "unrelated", tenant=f"{i}") for i, _ in CASES),
+    )
+    yield opened
+    opened.close()
+
+
 @pytest.mark.parametrize("text", ["", "   ", "the of and", "?!…", "\x00", "\ud800"])
-def test_nothing_to_look_for(index: LexicalIndex, text: str) -> None:
-    fill(index, entry("a", "the words of and"))
-    assert found(index, text) == []
+def test_nothing_to_look_for(read_only: LexicalIndex, text: str) -> None:
+    assert found(read_only, text, scope=Scope(tenant="stop words")) == []
 
 
 @pytest.mark.parametrize(
@@ -123,10 +166,10 @@ def test_nothing_to_look_for(index: LexicalIndex, text: str) -> None:
         "`words`",
     ],
 )
-def test_query_syntax_is_text(index: LexicalIndex, text: str) -> None:
-    fill(index, entry("a", "some words"), entry("b", "other things"), entry("c", "body parts"))
-    assert set(found(index, text)) <= {"a", "c"}
-    assert ("a" in found(index, text)) is ("words" in text)
+def test_query_syntax_is_text(read_only: LexicalIndex, text: str) -> None:
+    hits = found(read_only, text, scope=Scope(tenant="syntax"))
+    assert set(hits) <= {"a", "c"}
+    assert ("a" in hits) is ("words" in text)
 
 
 def test_title_words_are_found_and_count_more(index: LexicalIndex) -> None:
@@ -142,33 +185,11 @@ def test_title_words_are_found_and_count_more(index: LexicalIndex) -> None:
 
 
 @pytest.mark.parametrize(
-    ("language", "text", "query"),
-    [
-        ("en", "He was running quickly", "runs"),
-        ("", "He was running quickly", "runs"),
-        ("de", "Die Häuser der Stadt", "Haus"),
-        ("fr", "les chevaux mangeaient l'herbe", "herbe cheval"),
-        ("es", "las canciones más bonitas", "canción"),
-        ("ru", "новые книги", "книга"),
-        ("pl", "książki naukowe", "naukowe"),
-        ("hi", "हिन्दी में लिखा", "हिन्दी"),
-        ("ja", "日本語の文書を検索する", "文書検索"),
-        ("zh", "自然语言处理", "语言"),
-        ("zh", "猫和狗", "猫"),
-        ("ko", "한국어 문서를 찾는다", "문서"),
-        ("th", "ภาษาไทยไม่มีช่องว่าง", "ภาษา"),
-        ("en", "caf\u0065\u0301 na\u00efve", "cafe naive"),
-        ("en", "ﬁnal ｗｉｄｅ", "final wide"),
-        ("en", "𝒳 emoji 🎉 text", "emoji"),
-        ("python", "def parseHTTPReply(max_size): ...", "parse reply"),
-        ("python", "def parseHTTPReply(max_size): ...", "parseHTTPReply"),
-        ("python", "def parseHTTPReply(max_size): ...", "size"),
-        ("python", "def parse_http_reply(maxSize): ...", "parseHttpReply"),
-    ],
+    ("number", "query"),
+    [pytest.param(i, query, id=f"{code}-{query}") for i, (code, _, query) in CASES],
 )
-def test_languages(index: LexicalIndex, language: str, text: str, query: str) -> None:
-    fill(index, entry("hit", text, language=language), entry("miss", "unrelated", language="en"))
-    assert found(index, query) == ["hit"]
+def test_languages(read_only: LexicalIndex, number: int, query: str) -> None:
+    assert found(read_only, query, scope=Scope(tenant=f"{number}")) == [f"hit{number}"]
 
 
 @BOTH
@@ -263,16 +284,34 @@ def test_tenants_and_access_lists(index: LexicalIndex) -> None:
     assert found(index, "words", scope=Scope(tenant="absent")) == []
 
 
-def test_metadata_of_any_size(index: LexicalIndex) -> None:
+def test_metadata_and_access_lists_of_any_size(index: LexicalIndex) -> None:
     tags = tuple(f"tag{i}" for i in range(20_000))
-    fill(index, entry("large", metadata={"tags": tags, "n": 1}), entry("small", metadata={"n": 1}))
+    everyone = frozenset(f"user:{i}" for i in range(20_000))
+    name = "n" * 70_000
+    fill(
+        index,
+        entry("large", metadata={"tags": tags, "n": 1, name: "x" * 70_000}),
+        entry("small", metadata={"n": 1, name: 2, "tags": ("tag1",)}),
+        entry("private", acl=everyone),
+    )
     large = Condition(field="tags", operator="contains", value="tag19999")
     assert found(index, "words", where=large) == ["large"]
     assert found(index, "words", where=equals(n=1)) == ["large", "small"]
+    assert found(index, "words", where=equals(**{name: "x" * 70_000})) == ["large"]
+    assert found(index, "words", where=equals(**{name: 2})) == ["small"]
     assert found(index, "words", where=equals(n=1), scope=Scope(tenant="other")) == []
+    assert found(index, "words", scope=Scope(user="7")) == ["large", "private", "small"]
     index.delete_chunks(["large"])
     index.commit()
     assert found(index, "words", where=large) == []
+
+
+def test_field_names_that_begin_alike(index: LexicalIndex) -> None:
+    names = ["a", "ab", 'a"', 'a":', "a:", "ä", ""]
+    fill(index, *(entry(f"c{i}", metadata={name: i}) for i, name in enumerate(names)))
+    for i, name in enumerate(names):
+        present = Condition(field=name, operator=">=", value=0)
+        assert found(index, "words", where=present) == [f"c{i}"]
 
 
 # --- filters against the reference ---------------------------------------------------------------

@@ -223,3 +223,8 @@ def test_nothing_outside_the_file_is_read(parser: Parser, tmp_path: Path) -> Non
 def test_content_wins_over_the_name(parser: Parser) -> None:
     for name in ("a.txt", "README", "a.docx"):
         assert parse(parser, name, FORMATS["pdf"]) == parse(parser, "a.pdf", FORMATS["pdf"])
+
+
+def test_a_title_that_the_source_tells_wins_and_is_cleaned(parser: Parser) -> None:
+    raw = RawDocument(uri="a", name="a.md", content="# Own\n\nText.", title=" A\0 \ud800 title\n")
+    assert parser.parse(raw).title == "A title"

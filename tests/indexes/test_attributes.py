@@ -1,12 +1,13 @@
-"""Attributes survive encoding exactly, kinds of values included."""
+"""Attributes survive encoding exactly, kinds of values included, and are judged once a value."""
 
 from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ragmem.indexes.attributes import Attributes, decode, encode
-from ragmem.types import IndexEntry, MetadataValue, Scope
+from ragmem.filters import Condition, Operator, admits
+from ragmem.indexes.attributes import chosen, decode_value, encode_audience, encode_value, sees
+from ragmem.types import PUBLIC, IndexEntry, MetadataValue, Scope
 
 values = st.one_of(
     st.text(),
@@ -15,17 +16,13 @@ values = st.one_of(
     st.booleans(),
     st.lists(st.text(), max_size=3).map(tuple),
 )
-
-
-@given(
-    tenant=st.text(),
-    acl=st.frozensets(st.text(), max_size=3),
-    metadata=st.dictionaries(st.text(), values, max_size=4),
+operators: st.SearchStrategy[Operator] = st.sampled_from(
+    ["==", "!=", "<", "<=", ">", ">=", "in", "contains"]
 )
-def test_what_is_encoded_is_decoded(
-    tenant: str, acl: frozenset[str], metadata: dict[str, MetadataValue]
-) -> None:
-    entry = IndexEntry(
+
+
+def entry(tenant: str, acl: frozenset[str]) -> IndexEntry:
+    return IndexEntry(
         chunk_id="c",
         document_id="d",
         tenant=tenant,
@@ -33,18 +30,53 @@ def test_what_is_encoded_is_decoded(
         title="",
         text="",
         language="",
-        metadata=metadata,
+        metadata={},
     )
-    held = decode(encode(entry))
-    assert held == Attributes(tenant=tenant, acl=acl, metadata=metadata)
-    assert {k: type(v) for k, v in held.metadata.items()} == {
-        k: type(v) for k, v in metadata.items()
-    }
-    assert encode(entry).isascii()
 
 
-def test_admission_asks_for_tenant_access_and_filter() -> None:
-    held = Attributes(tenant="t", acl=frozenset({"user:ana"}), metadata={"year": 1})
-    assert held.admitted(Scope(tenant="t", user="ana"), None)
-    assert not held.admitted(Scope(tenant="t"), None)
-    assert not held.admitted(Scope(tenant="u", user="ana"), None)
+@given(value=values)
+def test_what_is_encoded_is_decoded(value: MetadataValue) -> None:
+    text = encode_value(value)
+    held = decode_value(text)
+    assert held == value
+    assert type(held) is type(value)
+    assert text.isascii()
+
+
+def test_kinds_that_python_holds_to_be_equal_stay_apart() -> None:
+    assert len({encode_value(value) for value in (1, 1.0, True, "1")}) == 4
+
+
+@given(tenant=st.text(), other=st.text(), acl=st.frozensets(st.text(), max_size=3))
+def test_an_audience_is_a_tenant_with_an_access_list(
+    tenant: str, other: str, acl: frozenset[str]
+) -> None:
+    held = encode_audience(entry(tenant, acl))
+    assert held.isascii()
+    assert held == encode_audience(entry(tenant, frozenset(sorted(acl, reverse=True))))
+    groups = frozenset({"staff"})
+    for scope in (Scope(tenant=tenant), Scope(tenant=other), Scope(tenant=tenant, groups=groups)):
+        assert sees(scope, held) == scope.sees(tenant=tenant, acl=acl)
+
+
+def test_an_access_list_admits_its_principals() -> None:
+    held = encode_audience(entry("t", frozenset({"user:ana"})))
+    assert sees(Scope(tenant="t", user="ana"), held)
+    assert not sees(Scope(tenant="t"), held)
+    assert not sees(Scope(tenant="u", user="ana"), held)
+    assert sees(Scope(tenant="t"), encode_audience(entry("t", PUBLIC)))
+
+
+@given(
+    operator=operators,
+    wanted=st.one_of(values, st.lists(st.integers(0, 3), max_size=3).map(tuple)),
+    held=st.lists(st.one_of(values, st.integers(0, 3)), max_size=6),
+)
+def test_judging_values_is_judging_entries(
+    operator: Operator, wanted: str, held: list[MetadataValue]
+) -> None:
+    condition = Condition(field="f", operator=operator, value=wanted)
+    keys, refused = chosen(condition, list(enumerate(held)))
+    for number, value in enumerate(held):
+        assert admits(condition, {"f": value}) == ((number in keys) is not refused)
+    assert admits(condition, {}) is refused

@@ -52,12 +52,12 @@ def test_recall_survives_replacing_and_deleting(
 ) -> None:
     monkeypatch.setattr(chroma, "_TOMBSTONES_KEPT", 100)
     index = ChromaIndex(tmp_path, dimensions=DIMENSIONS)
-    entries = [entry(f"a{i}") for i in range(1_500)]
-    for seed in (1, 2, 3):
-        rows = vectors(1_500, seed=seed)
+    entries = [entry(f"a{i}") for i in range(1_000)]
+    for seed in (1, 2):
+        rows = vectors(1_000, seed=seed)
         index.upsert(entries, rows)
         assert recall(index, rows, "a") >= 0.99
-    index.delete_chunks([f"a{i}" for i in range(50, 1_500)])
+    index.delete_chunks([f"a{i}" for i in range(50, 1_000)])
     assert recall(index, rows[:50], "a") == 1
     before = {folder.name for folder in (tmp_path / "chroma").iterdir() if folder.is_dir()}
     index.commit()
@@ -91,6 +91,35 @@ def test_filters_for_one_and_for_true_are_not_confused(tmp_path: Path) -> None:
     for value, due in ((1, "number"), (True, "truth"), (1, "number")):
         hits = index.search(vectors(1)[0], k=5, scope=Scope(), where=equals(x=value))
         assert [hit.chunk_id for hit in hits] == [due]
+    index.close()
+
+
+def test_vectors_are_remembered_until_the_next_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = ChromaIndex(tmp_path, dimensions=DIMENSIONS)
+    axes = np.eye(DIMENSIONS, dtype=np.float32)
+    entries = [entry("a", year=1), entry("b", year=1), entry("c", year=2)]
+    index.upsert(entries, axes[:3])
+
+    def nearest() -> list[str]:
+        return [
+            hit.chunk_id for hit in index.search(axes[0], k=2, scope=Scope(), where=equals(year=1))
+        ]
+
+    assert nearest() == ["a", "b"]
+    with monkeypatch.context() as patched:
+        patched.delattr(chroma, "_vectors")
+        assert nearest() == ["a", "b"], "no vector is read again"
+    index.upsert(entries[:2], axes[[1, 0]])
+    assert nearest() == ["b", "a"]
+    index.delete_chunks(["b"])
+    assert nearest() == ["a"]
+    monkeypatch.setattr(chroma, "_REMEMBERED_VECTORS", 1)
+    index.upsert([entries[1]], axes[:1])
+    assert nearest() == ["b", "a"]
+    assert index.search(axes[0], k=2, scope=Scope(), where=equals(year=2))[0].chunk_id == "c"
+    assert sum(len(ids) for ids, _ in index._remembered.values()) == 1
     index.close()
 
 
@@ -185,19 +214,21 @@ def test_a_collection_nobody_names_is_removed_at_opening(tmp_path: Path) -> None
     index.close()
 
 
-def test_rows_without_vectors_do_no_harm(tmp_path: Path) -> None:
+def test_rows_without_vectors_do_no_harm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As a kill in the middle of adding leaves them, and as a thread sees one being added."""
+    monkeypatch.setattr(chroma, "_COMPARE_ALL", 100)
+    monkeypatch.setattr(chroma, "_DEEPEST", 0)
     index = ChromaIndex(tmp_path, dimensions=DIMENSIONS)
-    rows = vectors(2_500)
+    rows = vectors(600)
     away = rows[:, 0] < 0
-    index.upsert([entry(f"a{i}", away=int(away[i])) for i in range(2_500)], rows)
+    index.upsert([entry(f"a{i}", away=int(away[i])) for i in range(600)], rows)
     index._roster.put([entry("ghost", away=1)])
     assert "ghost" not in index.chunk_ids()
     query = np.eye(DIMENSIONS, dtype=np.float32)[0]
     due = [f"a{row}" for row in np.argsort(-np.where(away, rows[:, 0], -2))[:10]]
     hits = index.search(query, k=10, scope=Scope(), where=equals(away=1))
     assert [hit.chunk_id for hit in hits] == due
-    assert len(index.search(query, k=3_000, scope=Scope())) == 2_500
+    assert len(index.search(query, k=1_000, scope=Scope())) == 600
     assert index.similarities(query, ["ghost", "a1"]).keys() == {"a1"}
     index.delete_chunks(["ghost"])
     index._roster.put([entry("ghost", away=1)])

@@ -12,10 +12,12 @@ from fakes import DictConnector, HashEmbedder, LineChunker, TextParser
 from ragmem.errors import PermanentSourceError, TransientSourceError
 from ragmem.indexes.bm25 import RankBM25Index
 from ragmem.indexes.exact import ExactIndex
+from ragmem.ingestion.deletion import drop_documents
 from ragmem.ingestion.indexer import Indexer
 from ragmem.ingestion.run import SyncOptions
 from ragmem.ingestion.sync import SyncEngine
 from ragmem.store.chunks import all_chunk_ids
+from ragmem.store.documents import document_id_of
 from ragmem.store.jobs import last_job
 from ragmem.store.reader import StoreReader
 from ragmem.store.sources import source_of
@@ -239,3 +241,15 @@ def test_every_item_is_told_and_counted_once(bench: Bench) -> None:
     told = [s.uri for s in steps if s.stage in ("committed", "failed", "skipped")]
     assert sorted(told) == sorted([*connector.texts, "s"])
     assert (steps[-1].stage, max(s.done for s in steps if s.uri)) == ("indexed", 41)
+
+
+def test_a_removed_document_comes_back_with_the_next_sync(bench: Bench) -> None:
+    connector = DictConnector({"a": "one", "b": "two"})
+    bench.sync(connector)
+    removed = document_id_of(tenant="default", uri="a")
+    with bench.store.writing() as connection:
+        drop_documents(connection, [removed])
+    assert bench.texts() == {"b": "two"}
+    assert counts(bench.sync(connector)) == (1, 0, 1, 0)
+    assert bench.texts() == {"a": "one", "b": "two"}
+    bench.check_indexes()

@@ -28,3 +28,9 @@ def test_a_foreign_beginning_does_not_decide_alone() -> None:
     german = "Vorwort des Herausgebers zur deutschen Ausgabe dieses Buches. " * 20
     english = "This chapter explains how the machine is cleaned and stored. " * 1000
     assert detect_language(german + english) == "en"
+
+
+def test_a_foreign_bibliography_does_not_decide_alone() -> None:
+    german = "Die Maschine wird nach jedem Gebrauch gereinigt und trocken gelagert. " * 150
+    english = "Journal of the Society for the Cleaning of Machines and Other Things. " * 30
+    assert detect_language(german + english) == "de"

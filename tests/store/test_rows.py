@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -41,11 +42,13 @@ from ragmem.store.index_ops import (
     rebuild_pending,
 )
 from ragmem.store.jobs import finish_job, last_job, start_job
+from ragmem.store.reader import StoreReader
 from ragmem.store.schema import audit
 from ragmem.store.sources import (
     ItemState,
     delete_items,
     delete_source,
+    failed_items,
     list_sources,
     put_items,
     read_items,
@@ -264,3 +267,25 @@ def test_audit_rows_hold_what_was_done(store: Store) -> None:
         )
         row = connection.execute(audit.select()).mappings().one()
     assert (row["action"], row["actor"], row["details"]) == ("remove", "user:ana", {"documents": 2})
+
+
+def test_a_path_through_a_link_names_the_document_behind_it(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "folder")
+    path = tmp_path / "link" / "a.txt"
+    with store.writing() as connection:
+        put_document(connection, a_document(uri=path.as_uri()), content_hash="h")
+    found = StoreReader(store).document(path.parent / ".." / "link" / "a.txt", scope=Scope())
+    assert found.uri == path.as_uri()
+
+
+def test_items_that_failed_are_listed_by_uri(store: Store) -> None:
+    with store.writing() as connection:
+        source = source_of(connection, tenant="default", uri="dict:all")
+        states = [
+            ItemState(uri="c", fingerprint="1", status="retry", reason="busy"),
+            ItemState(uri="a", fingerprint="1", status="failed", reason="broken"),
+            ItemState(uri="b", fingerprint="1", status="ok"),
+        ]
+        put_items(connection, source.id, states)
+        assert [item.uri for item in failed_items(connection, source.id)] == ["a", "c"]

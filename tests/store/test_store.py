@@ -116,3 +116,39 @@ def test_another_embedding_model_is_refused_with_the_command(store: Store) -> No
         write_stamp(connection, Stamp(embedding_model="model-a", dimensions=8, format_version=99))
     with pytest.raises(StoreMismatch, match="format 99"):
         settle_stamp(store, STAMP)
+
+
+def test_a_reader_sees_one_state(store: Store) -> None:
+    settle_stamp(store, STAMP)
+    count = text("select count(*) from settings_stamp")
+    with store.reading() as connection:
+        before = connection.execute(count).scalar()
+        with store.writing() as writer:
+            writer.execute(text("delete from settings_stamp"))
+        assert connection.execute(count).scalar() == before
+    with store.reading() as connection:
+        assert connection.execute(count).scalar() == 0
+
+
+def test_what_the_database_refuses_is_a_store_error(store: Store) -> None:
+    with pytest.raises(StoreError, match="nothing_like_it"), store.reading() as connection:
+        connection.execute(text("select * from nothing_like_it"))
+    with pytest.raises(StoreError, match="nothing_like_it"), store.writing() as connection:
+        connection.execute(text("delete from nothing_like_it"))
+
+
+def test_a_database_that_does_not_answer_is_not_called_corrupt(tmp_path: Path) -> None:
+    url = "postgresql://nobody@127.0.0.1:1/nothing"
+    with pytest.raises(StoreError, match="cannot be used") as caught:
+        open_store(tmp_path / "store", url=url)
+    assert not isinstance(caught.value, StoreCorrupt)
+
+
+def test_closing_twice_leaves_the_next_holder_named(tmp_path: Path) -> None:
+    first = open_store(tmp_path)
+    first.close()
+    second = open_store(tmp_path)
+    first.close()
+    with pytest.raises(StoreLocked, match=r"held by process \d+"):
+        open_store(tmp_path)
+    second.close()
