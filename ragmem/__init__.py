@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ragmem.agent.answering import AnswerEvent, SentenceEvent
     from ragmem.agent.knowledge import Knowledge
-    from ragmem.app import Agent, Replacements, embed_store_again
+    from ragmem.app import Agent
     from ragmem.errors import (
         BudgetExceeded,
         ChecksumMismatch,
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
         UsageError,
     )
     from ragmem.filters import AllOf, AnyOf, Condition, Filter, Not, equals
+    from ragmem.opening import embed_store_again
+    from ragmem.parts import Replacements
     from ragmem.settings import Settings, load_settings
     from ragmem.store.status import SourceStatus, StoreStatus
     from ragmem.types import (
@@ -113,12 +115,12 @@ _MODULES = {
     "Agent": "ragmem.app",
     "AnswerEvent": "ragmem.agent.answering",
     "Knowledge": "ragmem.agent.knowledge",
-    "Replacements": "ragmem.app",
+    "Replacements": "ragmem.parts",
     "SentenceEvent": "ragmem.agent.answering",
     "Settings": "ragmem.settings",
     "SourceStatus": "ragmem.store.status",
     "StoreStatus": "ragmem.store.status",
-    "embed_store_again": "ragmem.app",
+    "embed_store_again": "ragmem.opening",
     "load_settings": "ragmem.settings",
 }
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
 
-from ragmem.app import Parts
 from ragmem.errors import RagmemError, StoreCorrupt
+from ragmem.parts import Parts
 from ragmem.settings import Settings
 from ragmem.store.chunks import all_chunk_ids
 from ragmem.store.index_ops import count_pending

@@ -1,6 +1,6 @@
 """Every setting, with its default: from code, from RAGMEM_* variables or from a TOML file.
 
-Only `ragmem.app` reads settings; the rooms take plain arguments.
+Only `ragmem.parts` and `ragmem.opening` read settings; the rooms take plain arguments.
 """
 
 from __future__ import annotations

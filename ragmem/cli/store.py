@@ -31,7 +31,7 @@ def show(
     settings: SettingsOption = None,
 ) -> None:
     """Print a document's text as it is stored, the text that citations point into."""
-    from ragmem.app import read_store
+    from ragmem.opening import read_store
     from ragmem.settings import load_settings
 
     scope = scope_of(tenant=tenant, user=user, groups=group)
@@ -63,7 +63,7 @@ def status(
     settings: SettingsOption = None,
 ) -> None:
     """Show sources, their last runs and failures, and the documents."""
-    from ragmem.app import read_store
+    from ragmem.opening import read_store
     from ragmem.settings import load_settings
 
     scope = scope_of(tenant=tenant, user=user, groups=group)
@@ -103,7 +103,8 @@ def reindex(
     settings: SettingsOption = None,
 ) -> None:
     """Build both indexes again from the stored documents."""
-    from ragmem.app import Agent, embed_store_again
+    from ragmem.app import Agent
+    from ragmem.opening import embed_store_again
     from ragmem.settings import load_settings
 
     chosen = load_settings(settings)

@@ -1,0 +1,110 @@
+"""Opens stores whose indexes hold everything that the database does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ragmem.ingestion.reindex import embed_again
+from ragmem.parts import Parts
+from ragmem.settings import Settings, load_settings
+from ragmem.store.index_ops import append_rebuild, count_pending, rebuild_pending
+from ragmem.store.reader import StoreReader
+from ragmem.store.store import Store, open_store, settle_stamp
+
+
+def open_and_replay(
+    folder: Path, parts: Parts, *, read_only: bool, timeout_seconds: float
+) -> Store:
+    """Open a store whose indexes hold everything that the database does."""
+    url = parts.settings.database_url
+    store = open_store(folder, url=url, read_only=read_only, timeout_seconds=timeout_seconds)
+    try:
+        settle_stamp(store, parts.stamp)
+        with store.reading() as connection:
+            pending = count_pending(connection)
+        if pending and read_only:
+            # Only a writer may finish what a killed process left, so be one for a moment.
+            store.close()
+            open_and_replay(folder, parts, read_only=False, timeout_seconds=timeout_seconds).close()
+            parts.close()
+            return open_store(folder, url=url, read_only=True, timeout_seconds=timeout_seconds)
+        if pending:
+            replay(store, parts)
+    except BaseException:
+        parts.close()
+        store.close()
+        raise
+    return store
+
+
+def replay(
+    store: Store, parts: Parts, *, on_progress: Callable[[int, int], None] | None = None
+) -> None:
+    """Bring the indexes to what the store notes."""
+    with store.reading() as connection:
+        rebuild = rebuild_pending(connection) is not None
+    if rebuild:
+        # What is there may be damaged or of another format, and could not even be opened. What is
+        # open is in use elsewhere and is cleared by the indexer.
+        parts.discard_unopened_indexes()
+    parts.indexer(store).apply_pending(on_progress=on_progress)
+
+
+def rebuild_indexes(
+    store: Store, parts: Parts, *, on_progress: Callable[[int, int], None] | None = None
+) -> None:
+    """Build both indexes again from the store, embedding nothing.
+
+    The wish is noted first, so that a kill half way is finished at the next opening.
+    """
+    with store.writing() as connection:
+        append_rebuild(connection)
+    replay(store, parts, on_progress=on_progress)
+
+
+@contextmanager
+def read_store(store: str | Path, *, settings: Settings | None = None) -> Iterator[StoreReader]:
+    """A store's documents and status, without any model or index.
+
+    Raises:
+        StoreError: there is no store.
+        StoreLocked: another process is writing it.
+    """
+    url = (settings or load_settings()).database_url
+    opened = open_store(Path(store), url=url, read_only=True)
+    try:
+        yield StoreReader(opened)
+    finally:
+        opened.close()
+
+
+def embed_store_again(
+    store: str | Path,
+    *,
+    settings: Settings | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> None:
+    """Chunk and embed every document of a store with the models the settings name.
+
+    Args:
+        store: the folder.
+        settings: name the new models.
+        on_progress: called with documents embedded and documents in all.
+
+    Raises:
+        StoreLocked: another process holds the store.
+        ModelUnavailable: the embedding model is not on this machine.
+    """
+    folder = Path(store)
+    parts = Parts(folder, settings or load_settings())
+    opened = open_store(folder, url=parts.settings.database_url)
+    try:
+        embed_again(
+            store=opened, chunker=parts.chunker, embedder=parts.embedder, on_progress=on_progress
+        )
+        replay(opened, parts)
+    finally:
+        parts.close()
+        opened.close()
