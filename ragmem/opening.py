@@ -6,9 +6,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from sqlalchemy import Connection
+
 from ragmem.ingestion.reindex import embed_again
 from ragmem.parts import Parts
 from ragmem.settings import Settings, load_settings
+from ragmem.store.chunks import count_chunks
+from ragmem.store.index_id import claim_indexes, indexes_belong
 from ragmem.store.index_ops import append_rebuild, count_pending, rebuild_pending
 from ragmem.store.reader import StoreReader
 from ragmem.store.store import Store, open_store, settle_stamp
@@ -23,7 +27,7 @@ def open_and_replay(
     try:
         settle_stamp(store, parts.stamp)
         with store.reading() as connection:
-            pending = count_pending(connection)
+            pending = count_pending(connection) > 0 or not indexes_current(connection, parts)
         if pending and read_only:
             # Only a writer may finish what a killed process left, so be one for a moment.
             store.close()
@@ -31,12 +35,37 @@ def open_and_replay(
             parts.close()
             return open_store(folder, url=url, read_only=True, timeout_seconds=timeout_seconds)
         if pending:
-            replay(store, parts)
+            _finish(store, parts)
     except BaseException:
         parts.close()
         store.close()
         raise
     return store
+
+
+def indexes_current(connection: Connection, parts: Parts) -> bool:
+    """Whether the folder's indexes are there and are those that followed the database last.
+
+    An index that misses entries finds less and says nothing, so this is looked at whenever a store
+    is opened.
+    """
+    if not indexes_belong(connection, parts.folder):
+        return False
+    return parts.index_folders_exist() or not count_chunks(connection)
+
+
+def _finish(store: Store, parts: Parts) -> None:
+    """Do what the indexes need before the store can be used."""
+    with store.writing() as connection:
+        current = indexes_current(connection, parts)
+        empty = not count_chunks(connection) and not count_pending(connection)
+        if not current and not empty:
+            append_rebuild(connection)
+    if not current and empty:
+        parts.discard_unopened_indexes()
+        claim_indexes(store)
+    else:
+        replay(store, parts)
 
 
 def replay(
@@ -50,6 +79,8 @@ def replay(
         # open is in use elsewhere and is cleared by the indexer.
         parts.discard_unopened_indexes()
     parts.indexer(store).apply_pending(on_progress=on_progress)
+    if rebuild:
+        claim_indexes(store)
 
 
 def rebuild_indexes(

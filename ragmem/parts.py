@@ -223,6 +223,10 @@ class Parts:
             "give a file, a folder, a glob, or install a package that brings the connector"
         )
 
+    def index_folders_exist(self) -> bool:
+        """Whether both indexes have files."""
+        return self._dense_folder.is_dir() and self._lexical_folder.is_dir()
+
     def discard_unopened_indexes(self) -> None:
         """Delete the files of indexes that are not open; new ones are made when next needed."""
         for name, folder in (("dense", self._dense_folder), ("lexical", self._lexical_folder)):

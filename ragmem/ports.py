@@ -57,6 +57,11 @@ class Connector(Protocol):
 class Parser(Protocol):
     """Turns bytes into text with structure."""
 
+    @property
+    def fingerprint(self) -> str:
+        """Names the version and the limits: another fingerprint may read differently."""
+        ...
+
     def parse(self, raw: RawDocument) -> ParsedDocument:
         """Parse one document; a title that the source tells wins over the content's.
 

@@ -30,6 +30,9 @@ TextFormat = Literal["plain", "markdown", "code"]
 PUBLIC: frozenset[str] = frozenset()
 """The access list of a document that everyone in its tenant may see."""
 
+EVERYONE = "everyone"
+"""The principal that opens a document to its whole tenant again."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
@@ -93,21 +96,20 @@ class RawDocument:
         name: a file name, whose suffix tells the format.
         content: the bytes; or a string where the source holds text rather than a file: then only
             the name tells the format, and nothing is guessed or decoded.
-        media_type: the media type, where the source tells it.
         title: a title, where the source tells a better one than the content does.
         modified_at: when the content last changed, where the source tells it.
         metadata: what filters may ask about.
-        acl: principals who may see it; empty means everyone in the tenant.
+        acl: principals who may see it, empty for everyone in the tenant; None where the source
+            says nothing about it.
     """
 
     uri: str
     name: str
     content: bytes | str
-    media_type: str | None = None
     title: str | None = None
     modified_at: datetime | None = None
     metadata: Metadata = field(default_factory=dict)
-    acl: frozenset[str] = PUBLIC
+    acl: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,14 +181,19 @@ class DocumentInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextDocument:
-    """A document handed over by the program itself rather than found by a connector."""
+    """A document handed over by the program itself rather than found by a connector.
+
+    Attributes:
+        acl: principals who may see it, empty for everyone in the tenant; None keeps what was said
+            of it before.
+    """
 
     uri: str
     text: str
     title: str = ""
     text_format: TextFormat = "plain"
     metadata: Metadata = field(default_factory=dict)
-    acl: frozenset[str] = PUBLIC
+    acl: frozenset[str] | None = None
 
 
 # --- chunks and the indexes ----------------------------------------------------------------------

@@ -62,6 +62,8 @@ class LineChunker:
 class TextParser:
     """A `Parser` for UTF-8 text; a text that starts with BROKEN cannot be read."""
 
+    fingerprint = "text"
+
     def parse(self, raw: RawDocument) -> ParsedDocument:
         text = raw.content.decode()
         if text.startswith("BROKEN"):

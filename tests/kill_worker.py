@@ -24,7 +24,8 @@ from fakes import DictConnector, HashEmbedder, LineChunker, TextParser
 from ragmem.indexes.chroma import ChromaIndex
 from ragmem.indexes.tantivy import TantivyIndex
 from ragmem.ingestion.indexer import Indexer
-from ragmem.ingestion.run import GroupSizes, SyncOptions
+from ragmem.ingestion.reading import SyncOptions
+from ragmem.ingestion.run import GroupSizes
 from ragmem.ingestion.sync import SyncEngine
 from ragmem.store.chunks import all_chunk_ids, chunk_ids_of
 from ragmem.store.documents import document_id_of

@@ -9,7 +9,7 @@ from typing import Protocol
 from ragmem.filters import Filter
 from ragmem.ingestion.deletion import drop_documents, drop_source
 from ragmem.ingestion.indexer import Indexer
-from ragmem.ingestion.run import SyncOptions
+from ragmem.ingestion.reading import SyncOptions
 from ragmem.ingestion.sync import SyncEngine
 from ragmem.ingestion.tally import ProgressCallback
 from ragmem.ingestion.texts import TextDocuments

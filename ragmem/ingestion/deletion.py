@@ -9,7 +9,14 @@ from sqlalchemy import Connection
 from ragmem.store.chunks import chunk_ids_of_documents
 from ragmem.store.documents import delete_documents, read_documents_by_id
 from ragmem.store.index_ops import append_op
-from ragmem.store.sources import Source, delete_items, delete_source, read_items, referenced
+from ragmem.store.sources import (
+    Source,
+    delete_items,
+    delete_source,
+    list_sources,
+    read_items,
+    referenced,
+)
 from ragmem.types import Scope
 
 
@@ -30,9 +37,21 @@ def drop_items(
         The ids of the documents that went.
     """
     delete_items(connection, source.id, uris)
+    _drop_single(connection, source, set(uris))
     orphans = sorted(set(document_ids) - referenced(connection, document_ids))
     drop_documents(connection, orphans)
     return orphans
+
+
+def _drop_single(connection: Connection, source: Source, uris: set[str]) -> None:
+    """Forget sources that are one of these items themselves.
+
+    A folder and a file in it may both have been added. When the folder's listing shows that the
+    file is gone, the file's own source would only keep its text alive.
+    """
+    for other in list_sources(connection, tenant=source.tenant):
+        if other.uri in uris and other.id != source.id:
+            delete_source(connection, other.id)
 
 
 def drop_source(connection: Connection, source: Source, *, scope: Scope) -> list[str]:

@@ -6,7 +6,8 @@ Everything a run has committed stays after a kill; the next run goes on from the
 from __future__ import annotations
 
 from ragmem.ingestion.indexer import Indexer
-from ragmem.ingestion.run import GroupSizes, SyncOptions, SyncRun
+from ragmem.ingestion.reading import ItemReader, SyncOptions
+from ragmem.ingestion.run import GroupSizes, SyncRun
 from ragmem.ingestion.tally import ProgressCallback, Tally
 from ragmem.ingestion.writer import DocumentWriter
 from ragmem.ports import Chunker, Connector, Embedder, Parser
@@ -63,19 +64,31 @@ class SyncEngine:
         tally = Tally(on_progress=on_progress)
         run = SyncRun(
             store=self._store,
-            parser=self._parser,
-            chunker=self._chunker,
+            reader=ItemReader(
+                store=self._store,
+                parser=self._parser,
+                chunker=self._chunker,
+                connector=connector,
+                options=options,
+                tally=tally,
+            ),
             writer=self._writer,
             indexer=self._indexer,
             connector=connector,
             source=source,
-            options=options,
+            delete_missing=options.delete_missing,
             before=before,
             tally=tally,
             sizes=self._sizes,
         )
-        complete = run.run()
-        report = tally.report()
+        complete = False
+        try:
+            complete = run.run()
+        finally:
+            self._finish(job_id, tally.report(), complete=complete)
+        return tally.report()
+
+    def _finish(self, job_id: int, report: SyncReport, *, complete: bool) -> None:
         with self._store.writing() as connection:
             finish_job(
                 connection,
@@ -90,4 +103,3 @@ class SyncEngine:
                     "skipped": len(report.skipped),
                 },
             )
-        return report

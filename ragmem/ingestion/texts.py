@@ -59,7 +59,7 @@ def _fingerprint(document: TextDocument) -> str:
         document.title,
         document.text,
         document.text_format,
-        sorted(document.acl),
+        None if document.acl is None else sorted(document.acl),
         sorted(document.metadata.items()),
     ]
     return hashlib.sha256(json.dumps(facets).encode()).hexdigest()

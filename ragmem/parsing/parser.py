@@ -29,6 +29,8 @@ _HEADING = re.compile(r"^#{1,6}[ \t]+(\S.*?)[ \t#]*$", re.MULTILINE)
 _UNDERLINED = re.compile(r"^(\S[^\n]*)\n(?:=+|-{3,})[ \t]*$", re.MULTILINE)
 _FENCED = re.compile(r"^(`{3,}|~{3,}).*?^\1[`~]*[ \t]*$", re.MULTILINE | re.DOTALL)
 _NO_TITLE = re.compile(r"(?:sheet|tabelle|feuil|hoja|notes) ?\d*", re.IGNORECASE)
+_VERSION = 1
+"""Raised whenever the same bytes give another document than before."""
 _LONGEST_TITLE = 300
 _BINARY_FAMILIES = frozenset({"pdf", "docx", "pptx", "spreadsheet", "epub"})
 _TITLE_WITHIN = 20_000
@@ -56,6 +58,12 @@ class DocumentParser:
             unpacked_bytes=max_unpacked_bytes,
             characters=max_characters,
         )
+
+    @property
+    def fingerprint(self) -> str:
+        """Names the version and the limits."""
+        limits = self._limits
+        return f"{_VERSION}:{limits.file_bytes}:{limits.unpacked_bytes}:{limits.characters}"
 
     def parse(self, raw: RawDocument) -> ParsedDocument:
         """Parse one document.

@@ -57,6 +57,15 @@ def content_hash_of(connection: Connection, document_id: str) -> str | None:
     return None if found is None else str(found)
 
 
+def content_hashes_of(connection: Connection, document_ids: Sequence[str]) -> dict[str, str]:
+    """The hashes that documents were written with, by id; those not there are left out."""
+    found: dict[str, str] = {}
+    for batch in batches(document_ids):
+        query = select(documents.c.id, documents.c.content_hash).where(documents.c.id.in_(batch))
+        found |= {row.id: row.content_hash for row in connection.execute(query)}
+    return found
+
+
 def delete_documents(connection: Connection, document_ids: Sequence[str]) -> None:
     """Delete documents and, with them, their chunks."""
     for batch in batches(document_ids):

@@ -78,6 +78,7 @@ source_items = Table(
     Column("source_id", _Id, ForeignKey("sources.id", ondelete="CASCADE"), primary_key=True),
     Column("uri", Text, primary_key=True),
     Column("fingerprint", Text, nullable=False),
+    Column("content_hash", String(64), nullable=False),
     Column("status", String(16), nullable=False),
     Column("reason", Text, nullable=False),
     Column(

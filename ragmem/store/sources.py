@@ -24,6 +24,7 @@ class ItemState:
         fingerprint: what the source and the settings said then; the same again means unchanged.
         reason: why it failed; empty otherwise.
         document_id: the document that it became, None when there is none.
+        content_hash: what the document was written with.
     """
 
     uri: str
@@ -31,6 +32,7 @@ class ItemState:
     status: ItemStatus
     reason: str = ""
     document_id: str | None = None
+    content_hash: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +97,7 @@ def put_items(connection: Connection, source_id: int, items: Sequence[ItemState]
             "status": item.status,
             "reason": item.reason,
             "document_id": item.document_id,
+            "content_hash": item.content_hash,
         }
         for item in items
     ]
@@ -128,4 +131,5 @@ def _item(row: RowMapping) -> ItemState:
         status=row["status"],
         reason=row["reason"],
         document_id=row["document_id"],
+        content_hash=row["content_hash"],
     )

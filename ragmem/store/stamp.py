@@ -29,7 +29,7 @@ def read_stamp(connection: Connection) -> Stamp | None:
     """The stamp; None in a store that has never been opened for writing."""
     rows = connection.execute(select(settings_stamp.c.key, settings_stamp.c.value))
     values = {row.key: row.value for row in rows}
-    if not values:
+    if "embedding_model" not in values:
         return None
     return Stamp(
         embedding_model=values["embedding_model"],
@@ -40,12 +40,12 @@ def read_stamp(connection: Connection) -> Stamp | None:
 
 def write_stamp(connection: Connection, stamp: Stamp) -> None:
     """Replace the stamp."""
-    connection.execute(delete(settings_stamp))
     values = {
         "embedding_model": stamp.embedding_model,
         "dimensions": str(stamp.dimensions),
         "format_version": str(stamp.format_version),
     }
+    connection.execute(delete(settings_stamp).where(settings_stamp.c.key.in_(values)))
     connection.execute(
         insert(settings_stamp), [{"key": key, "value": value} for key, value in values.items()]
     )

@@ -12,8 +12,8 @@ from ragmem.errors import StoreCorrupt
 from ragmem.indexes.bm25 import RankBM25Index
 from ragmem.indexes.exact import ExactIndex
 from ragmem.ingestion.indexer import Indexer
+from ragmem.ingestion.reading import SyncOptions
 from ragmem.ingestion.reindex import embed_again
-from ragmem.ingestion.run import SyncOptions
 from ragmem.ingestion.sync import SyncEngine
 from ragmem.store.chunks import all_chunk_ids
 from ragmem.store.embeddings import delete_other_models

@@ -14,7 +14,7 @@ from ragmem.indexes.bm25 import RankBM25Index
 from ragmem.indexes.exact import ExactIndex
 from ragmem.ingestion.deletion import drop_documents
 from ragmem.ingestion.indexer import Indexer
-from ragmem.ingestion.run import SyncOptions
+from ragmem.ingestion.reading import SyncOptions
 from ragmem.ingestion.sync import SyncEngine
 from ragmem.store.chunks import all_chunk_ids
 from ragmem.store.documents import document_id_of

@@ -118,6 +118,7 @@ def upgrade() -> None:
         sa.Column("source_id", _ID, nullable=False),
         sa.Column("uri", sa.Text(), nullable=False),
         sa.Column("fingerprint", sa.Text(), nullable=False),
+        sa.Column("content_hash", sa.String(length=64), nullable=False),
         sa.Column("status", sa.String(length=16), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("document_id", sa.String(length=32), nullable=True),

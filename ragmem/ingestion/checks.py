@@ -1,0 +1,69 @@
+"""Checks what callers and connectors say about documents, before anything is stored."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+
+from ragmem.errors import UsageError
+from ragmem.types import EVERYONE, PUBLIC, Metadata, MetadataValue
+
+_PRINCIPAL = re.compile(r"(?:user|group|agent|session):\S.*", re.DOTALL)
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+def check_acl(principals: Iterable[str]) -> frozenset[str]:
+    """An access list as it is stored.
+
+    Args:
+        principals: such as `user:ana` or `group:staff`; `everyone` opens to the whole tenant.
+
+    Raises:
+        UsageError: a principal is written in another way; it would never admit anyone.
+    """
+    if isinstance(principals, str):
+        raise UsageError(f"the access list is the string {principals!r}; give a list of principals")
+    named = frozenset(principals)
+    if EVERYONE in named:
+        return PUBLIC
+    for principal in sorted(named):
+        if not _PRINCIPAL.fullmatch(principal):
+            raise UsageError(
+                f"{principal!r} is no principal; write user:NAME, group:NAME, agent:NAME, "
+                f"session:NAME or {EVERYONE}"
+            )
+    return named
+
+
+def check_metadata(metadata: Metadata) -> Metadata:
+    """Metadata as they are stored: lists of strings as tuples.
+
+    Raises:
+        UsageError: a value is none that a filter could compare and every database could hold.
+    """
+    return {check_text(key): _checked_value(key, value) for key, value in metadata.items()}
+
+
+def check_text(text: str) -> str:
+    """A text that every database can hold.
+
+    Raises:
+        UsageError: it holds NUL or half a surrogate pair.
+    """
+    if _UNSTORABLE.search(text):
+        raise UsageError(f"{text[:80]!r} holds NUL or a lone surrogate, which cannot be stored")
+    return text
+
+
+def _checked_value(key: str, value: object) -> MetadataValue:
+    if isinstance(value, str):
+        return check_text(value)
+    if isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    if isinstance(value, tuple | list) and all(isinstance(each, str) for each in value):
+        return tuple(check_text(each) for each in value)
+    raise UsageError(
+        f"the metadata field {key!r} is {value!r} ({type(value).__name__}); expected a string, a "
+        "finite number, true or false, or strings (write times as ISO 8601)"
+    )
