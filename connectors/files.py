@@ -24,6 +24,8 @@ from .file_location import FileLocation, locate, path_of
 _MEBIBYTE = 1024 * 1024
 _IGNORED_FOLDERS = frozenset({"__pycache__", "node_modules", "venv", "__MACOSX"})
 _IGNORED_FILES = frozenset({"thumbs.db", "desktop.ini"})
+# A virtual environment, and a store of ours.
+_FOLDER_MARKS = ("pyvenv.cfg", "ragmem.db")
 _ADVICE = {
     ".doc": "save it as DOCX or PDF",
     ".ppt": "save it as PPTX or PDF",
@@ -83,7 +85,7 @@ class FilesConnector:
             return
         unlisted: list[str] = []
         matched = 0
-        for found in self._walk(self._location.root, (), unlisted):
+        for found in self._walk(unlisted):
             matched += 1
             yield found
         if self._location.pattern and not matched:
@@ -97,22 +99,24 @@ class FilesConnector:
                 + "; ".join(unlisted[:5])
             )
 
-    def _walk(
-        self, folder: Path, parts: tuple[str, ...], unlisted: list[str]
-    ) -> Iterator[SourceItem | SkippedItem]:
-        try:
-            with os.scandir(folder) as entries:
-                found = sorted(entries, key=lambda entry: entry.name)
-        except OSError as error:
-            unlisted.append(f"{folder.as_uri()}: {error.strerror}")
-            return
-        for entry in found:
+    def _walk(self, unlisted: list[str]) -> Iterator[SourceItem | SkippedItem]:
+        """Every file below the root; folders that cannot be listed are noted."""
+        # Not by recursion: folders may nest deeper than Python's stack.
+        open_folders: list[tuple[tuple[str, ...], Iterator[os.DirEntry[str]]]] = [
+            ((), _listing(self._location.root, unlisted))
+        ]
+        while open_folders:
+            parts, entries = open_folders[-1]
+            entry = next(entries, None)
+            if entry is None:
+                open_folders.pop()
+                continue
             if _is_ignored(entry.name):
                 continue
             inner = (*parts, entry.name)
             if entry.is_dir(follow_symlinks=False):
-                if not _is_ignored_folder(Path(entry.path)):
-                    yield from self._walk(Path(entry.path), inner, unlisted)
+                if not _is_ignored_folder(entry):
+                    open_folders.append((inner, _listing(Path(entry.path), unlisted)))
             elif self._location.admits(inner):
                 yield self._judge(Path(entry.path))
 
@@ -139,7 +143,7 @@ class FilesConnector:
             return self._link(path)
         if not stat.S_ISREG(status.st_mode):
             return "not a regular file (a pipe, socket or device)"
-        suffix = path.suffix.lower()
+        suffix = _suffix_of(path)
         if self._suffixes is not None and suffix not in self._suffixes:
             advice = f": {_ADVICE[suffix]}" if suffix in _ADVICE else ""
             return f"no parser for {suffix or 'suffixless'} files{advice}"
@@ -225,8 +229,25 @@ def _is_ignored(name: str) -> bool:
     return name.startswith((".", "~$")) or name.lower() in _IGNORED_FILES
 
 
-def _is_ignored_folder(path: Path) -> bool:
-    return path.name in _IGNORED_FOLDERS or (path / "pyvenv.cfg").exists()
+def _listing(folder: Path, unlisted: list[str]) -> Iterator[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return iter(sorted(entries, key=lambda entry: entry.name))
+    except OSError as error:
+        unlisted.append(f"{folder.as_uri()}: {error.strerror}")
+        return iter(())
+
+
+def _is_ignored_folder(entry: os.DirEntry[str]) -> bool:
+    # os.path answers False where the folder may not be looked into; listing it tells then.
+    marks = (os.path.join(entry.path, mark) for mark in _FOLDER_MARKS)  # noqa: PTH118
+    return entry.name in _IGNORED_FOLDERS or any(map(os.path.exists, marks))
+
+
+def _suffix_of(path: Path) -> str:
+    """The lower-case suffix; the end of a version number (`Apache-2.0`) is none."""
+    suffix = path.suffix.lower()
+    return "" if suffix[1:].isdigit() else suffix
 
 
 def _too_large(size: int, limit: int) -> str:

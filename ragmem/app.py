@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
-from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from ragmem.agent.answering import Answerer, AnswerEvent, SentenceEvent
+from ragmem.agent.answering import Answerer, AnswerEvent, AnswerSettings, SentenceEvent
 from ragmem.agent.knowledge import Knowledge
 from ragmem.errors import UsageError
 from ragmem.filters import Filter
@@ -22,11 +22,17 @@ from ragmem.types import Answer, Scope
 
 
 class Agent:
-    """Answers from a store of documents, on this machine. Open one with `Agent.open`."""
+    """Answers from a store of documents, on this machine. Open one with `Agent.open`.
+
+    Thread-safe: searches and answers run side by side, writers one at a time.
+    """
 
     def __init__(self, *, store: Store, parts: Parts) -> None:
         self._store = store
         self._parts = parts
+        self._lock = threading.RLock()
+        self._knowledge: Knowledge | None = None
+        self._answers: Answerer | None = None
 
     @classmethod
     def open(
@@ -61,9 +67,16 @@ class Agent:
         )
         return cls(store=opened, parts=parts)
 
-    @cached_property
+    @property
     def knowledge(self) -> Knowledge:
         """The documents: add, search, list, remove."""
+        with self._lock:
+            self._store.check_open()
+            if self._knowledge is None:
+                self._knowledge = self._make_knowledge()
+            return self._knowledge
+
+    def _make_knowledge(self) -> Knowledge:
         store, parts = self._store, self._parts
         return Knowledge(
             store=store,
@@ -77,6 +90,7 @@ class Agent:
             indexer=parts.indexer(store),
             searcher=parts.searcher(store),
             connector_for=parts.connector_for,
+            lock=self._lock,
         )
 
     def ask(
@@ -128,12 +142,14 @@ class Agent:
         Args:
             on_progress: called with chunks indexed and chunks in all.
         """
-        rebuild_indexes(self._store, self._parts, on_progress=on_progress)
+        with self._lock:
+            rebuild_indexes(self._store, self._parts, on_progress=on_progress)
 
     def close(self) -> None:
         """Let go of models, indexes and the store; doing it twice is no error."""
-        self._parts.close()
-        self._store.close()
+        with self._lock:
+            self._parts.close()
+            self._store.close()
 
     def __enter__(self) -> Self:
         return self
@@ -146,14 +162,21 @@ class Agent:
     ) -> None:
         self.close()
 
-    @cached_property
+    @property
     def _answerer(self) -> Answerer:
-        return Answerer(
-            searcher=self._parts.searcher(self._store),
-            embedder=self._parts.embedder,
-            chat=self._parts.chat,
-            documents=StoreReader(self._store),
-        )
+        with self._lock:
+            self._store.check_open()
+            if self._answers is None:
+                self._answers = Answerer(
+                    searcher=self._parts.searcher(self._store),
+                    embedder=self._parts.embedder,
+                    chat=self._parts.chat,
+                    documents=StoreReader(self._store),
+                    settings=AnswerSettings(
+                        least_sufficiency=self._parts.settings.least_sufficiency
+                    ),
+                )
+            return self._answers
 
 
 def _scope(user: str | None, scope: Scope | None) -> Scope:

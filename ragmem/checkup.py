@@ -1,4 +1,7 @@
-"""Looks over an installation: packages, models, the store. Changes nothing."""
+"""Looks over an installation: packages, models, the store.
+
+Documents and indexes stay as they are: what is missing is told, and made by the next opening.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, packages_distributions, ver
 from pathlib import Path
 
 from ragmem.errors import RagmemError, StoreCorrupt
+from ragmem.opening import indexes_current
 from ragmem.parts import Parts
 from ragmem.settings import Settings
 from ragmem.store.chunks import all_chunk_ids
@@ -37,7 +41,7 @@ def examine(store: Path, *, settings: Settings) -> list[Finding]:
     parts = Parts(store, settings)
     try:
         findings += [_embedder(parts), _chat(parts)]
-        if store.is_dir():
+        if store.is_dir() or settings.database_url:
             findings.append(_store(parts))
         else:
             findings.append(Finding(healthy=True, text=f"no store at {store} yet"))
@@ -106,11 +110,14 @@ def _store(parts: Parts) -> Finding:
                 stamp = read_stamp(connection)
                 stored = all_chunk_ids(connection)
                 pending = count_pending(connection)
+                current = indexes_current(connection, parts)
             if stamp is not None:
                 check_stamp(stamp, parts.stamp)
-            if pending:
-                text = f"store {parts.folder}: {pending} changes wait for the next opening"
-                return Finding(healthy=True, text=text)
+            if pending or (stored and not current):
+                text = f"{pending} changes wait" if current else "building the indexes waits"
+                return Finding(
+                    healthy=True, text=f"store {parts.folder}: {text} for the next opening"
+                )
             if stored:
                 _compare(stored, parts)
         finally:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
+from ragmem.errors import UsageError
 from ragmem.types import MetadataValue, Scalar
 
 Operator = Literal["==", "!=", "<", "<=", ">", ">=", "in", "contains"]
@@ -28,6 +29,19 @@ class Condition:
     field: str
     operator: Operator
     value: Scalar | tuple[Scalar, ...]
+
+    def __post_init__(self) -> None:
+        """Refuse a comparison that could never be meant.
+
+        Raises:
+            UsageError: the operator is none, or its value of the wrong kind.
+        """
+        if self.operator not in get_args(Operator):
+            known = ", ".join(get_args(Operator))
+            raise UsageError(f"{self.operator!r} is no operator; known are {known}")
+        if (self.operator == "in") != isinstance(self.value, tuple):
+            expected = "a tuple of values" if self.operator == "in" else "one value"
+            raise UsageError(f"{self.operator!r} takes {expected}, got {self.value!r}")
 
 
 @dataclass(frozen=True, slots=True)

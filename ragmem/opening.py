@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from ragmem.ingestion.reindex import embed_again
-from ragmem.parts import Parts
+from ragmem.parts import Parts, Replacements
 from ragmem.settings import Settings, load_settings
 from ragmem.store.chunks import count_chunks
 from ragmem.store.index_id import claim_indexes, indexes_belong
@@ -19,11 +19,13 @@ from ragmem.store.store import Store, open_store, settle_stamp
 
 
 def open_and_replay(
-    folder: Path, parts: Parts, *, read_only: bool, timeout_seconds: float
+    folder: Path, parts: Parts, *, read_only: bool, timeout_seconds: float, create: bool = True
 ) -> Store:
     """Open a store whose indexes hold everything that the database does."""
     url = parts.settings.database_url
-    store = open_store(folder, url=url, read_only=read_only, timeout_seconds=timeout_seconds)
+    store = open_store(
+        folder, url=url, read_only=read_only, create=create, timeout_seconds=timeout_seconds
+    )
     try:
         settle_stamp(store, parts.stamp)
         with store.reading() as connection:
@@ -115,6 +117,7 @@ def embed_store_again(
     store: str | Path,
     *,
     settings: Settings | None = None,
+    replacements: Replacements | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> None:
     """Chunk and embed every document of a store with the models the settings name.
@@ -122,15 +125,17 @@ def embed_store_again(
     Args:
         store: the folder.
         settings: name the new models.
+        replacements: parts of your own, the new embedder or chunker among them.
         on_progress: called with documents embedded and documents in all.
 
     Raises:
+        StoreError: there is no store.
         StoreLocked: another process holds the store.
         ModelUnavailable: the embedding model is not on this machine.
     """
     folder = Path(store)
-    parts = Parts(folder, settings or load_settings())
-    opened = open_store(folder, url=parts.settings.database_url)
+    parts = Parts(folder, settings or load_settings(), replacements=replacements)
+    opened = open_store(folder, url=parts.settings.database_url, create=False)
     try:
         embed_again(
             store=opened, chunker=parts.chunker, embedder=parts.embedder, on_progress=on_progress

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import re
 import shutil
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import TypeVar
 
 from ragmem.errors import UnknownSource, UsageError
 from ragmem.ingestion.indexer import Indexer
@@ -33,6 +35,7 @@ from ragmem.store.reader import StoreReader
 from ragmem.store.stamp import Stamp
 from ragmem.store.store import Store
 
+_T = TypeVar("_T")
 _CHUNK_TOKENS = 254
 """The default embedder's window; longer chunks say more than one vector can hold."""
 _SCHEME = re.compile(r"^([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
@@ -56,6 +59,15 @@ class Replacements:
     chat: ChatModel | None = None
 
 
+class _part(cached_property[_T]):  # noqa: N801
+    """A part that is built when it is first read, by one thread only."""
+
+    def __get__(self, parts: Parts, owner: type | None = None) -> _T:  # type: ignore[override]
+        # Python 3.12 took the lock out of `cached_property`.
+        with parts.lock:
+            return super().__get__(parts, owner)
+
+
 class Parts:
     """The parts that settings describe, over one store folder."""
 
@@ -65,10 +77,11 @@ class Parts:
         self.folder = folder
         self.settings = settings
         self._given = replacements or Replacements()
+        self.lock = threading.RLock()  # one for all: parts are built of parts
         self._dense_folder = folder / "dense"
         self._lexical_folder = folder / "lexical"
 
-    @cached_property
+    @_part
     def embedder(self) -> Embedder:
         """The embedding model.
 
@@ -77,7 +90,7 @@ class Parts:
         """
         if self._given.embedder is not None:
             return self._given.embedder
-        path = model_path(self.settings.embedding_model, cache_folder=self.settings.models_folder)
+        path = model_path(self.settings.embedding_model, cache_folder=self.settings.models)
         if self.settings.embedding_engine == "sentence-transformers":
             from ragmem.models.sentence_transformers import SentenceTransformersEmbedder
 
@@ -86,7 +99,7 @@ class Parts:
 
         return OnnxEmbedder(path, threads=self.settings.threads or None)
 
-    @cached_property
+    @_part
     def chunker(self) -> Chunker:
         """The chunker, counting in the embedder's tokens."""
         if self._given.chunker is not None:
@@ -108,28 +121,28 @@ class Parts:
             tokens_name=self.embedder.model_id,
         )
 
-    @cached_property
+    @_part
     def parser(self) -> Parser:
         """The parser of every format."""
         from ragmem.parsing.parser import DocumentParser
 
         return DocumentParser(max_file_bytes=self.settings.max_file_bytes)
 
-    @cached_property
+    @_part
     def dense(self) -> DenseIndex:
         """The dense index in the store's folder."""
         from ragmem.indexes.chroma import ChromaIndex
 
         return ChromaIndex(self._dense_folder, dimensions=self.embedder.dimensions)
 
-    @cached_property
+    @_part
     def lexical(self) -> LexicalIndex:
         """The lexical index in the store's folder."""
         from ragmem.indexes.tantivy import TantivyIndex
 
         return TantivyIndex(self._lexical_folder)
 
-    @cached_property
+    @_part
     def reranker(self) -> Reranker:
         """The reranker.
 
@@ -146,7 +159,7 @@ class Parts:
 
         return CrossEncoderReranker(self.settings.reranker)
 
-    @cached_property
+    @_part
     def chat(self) -> ChatModel | None:
         """The chat model; None where the settings name none.
 
@@ -160,7 +173,7 @@ class Parts:
         from ragmem.models.llama_cpp import LlamaCppChat
 
         return LlamaCppChat(
-            model_path(self.settings.chat_model, cache_folder=self.settings.models_folder),
+            model_path(self.settings.chat_model, cache_folder=self.settings.models),
             context_tokens=self.settings.context_tokens,
             threads=self.settings.threads or None,
         )
@@ -238,7 +251,8 @@ class Parts:
         self._close("chat", "dense", "lexical")
 
     def _close(self, *names: str) -> None:
-        for name in names:
-            part = self.__dict__.pop(name, None)
-            if part is not None and part is not self._given.chat:
-                part.close()
+        with self.lock:
+            for name in names:
+                part = self.__dict__.pop(name, None)
+                if part is not None and part is not self._given.chat:
+                    part.close()

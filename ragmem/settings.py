@@ -5,15 +5,21 @@ Only `ragmem.parts` and `ragmem.opening` read settings; the rooms take plain arg
 
 from __future__ import annotations
 
+import os
 import tomllib
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, ValidationError
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ragmem.errors import UsageError
 from ragmem.models.registry import DEFAULT_CHAT, DEFAULT_EMBEDDING
+
+_PREFIX = "RAGMEM_"
+_OTHER_VARIABLES = frozenset({"RAGMEM_STORE", "RAGMEM_REQUIRE_MODELS"})
+"""Read elsewhere: the commands' default store; whether tests may skip what needs models."""
 
 
 class Settings(BaseSettings):
@@ -23,7 +29,7 @@ class Settings(BaseSettings):
 
     Attributes:
         database_url: another database than the store's own SQLite file.
-        models_folder: where models are cached; by default the platform's cache folder.
+        models: the folder that models are cached in; by default the platform's cache folder.
         embedding_model: a registered name or a sentence-transformers folder.
         embedding_engine: `onnx` runs without torch; `sentence-transformers` runs any model.
         chat_model: a registered name or a GGUF file; empty for answers that only quote.
@@ -37,13 +43,15 @@ class Settings(BaseSettings):
         candidates: chunks that each index proposes.
         fusion: how dense and lexical rankings become one.
         dense_weight: the dense share of the convex fusion.
+        least_sufficiency: below this score of the best evidence the documents do not answer;
+            calibrated for the default embedding model, so set it with another one.
         rerank_candidates: how many fused chunks the reranker reads.
     """
 
-    model_config = SettingsConfigDict(env_prefix="RAGMEM_", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, extra="forbid", frozen=True)
 
     database_url: str | None = None
-    models_folder: Path | None = None
+    models: Path | None = None
     embedding_model: str = DEFAULT_EMBEDDING
     embedding_engine: Literal["onnx", "sentence-transformers"] = "onnx"
     chat_model: str = DEFAULT_CHAT
@@ -56,6 +64,7 @@ class Settings(BaseSettings):
     candidates: int = Field(default=100, ge=1)
     fusion: Literal["min_max_convex", "reciprocal_rank"] = "min_max_convex"
     dense_weight: float = Field(default=0.6, ge=0.0, le=1.0)
+    least_sufficiency: float = 0.67
     rerank_candidates: int = Field(default=20, ge=1)
 
 
@@ -65,6 +74,7 @@ def load_settings(path: Path | None = None) -> Settings:
     Raises:
         UsageError: the file cannot be read, or a key or a value is wrong.
     """
+    _refuse_unknown_variables()
     values: dict[str, object] = {}
     if path is not None:
         try:
@@ -74,8 +84,24 @@ def load_settings(path: Path | None = None) -> Settings:
     try:
         return Settings(**values)  # type: ignore[arg-type]
     except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
-            for problem in error.errors()
-        )
-        raise UsageError(f"wrong settings: {problems}") from error
+        problems = "; ".join(_explained(problem) for problem in error.errors())
+        where = "RAGMEM_ variables" if path is None else str(path)
+        raise UsageError(f"wrong settings in {where}: {problems}") from error
+
+
+def _refuse_unknown_variables() -> None:
+    known = {f"{_PREFIX}{name.upper()}" for name in Settings.model_fields} | _OTHER_VARIABLES
+    unknown = sorted(
+        name
+        for name in os.environ
+        if name.upper().startswith(_PREFIX) and name.upper() not in known
+    )
+    if unknown:
+        raise UsageError(f"{unknown[0]} is no setting; known are {', '.join(sorted(known))}")
+
+
+def _explained(problem: ErrorDetails) -> str:
+    name = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        return f"{name} is no setting; known are {', '.join(sorted(Settings.model_fields))}"
+    return f"{name} is {problem['input']!r}: {problem['msg']}"

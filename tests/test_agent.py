@@ -167,7 +167,7 @@ def test_another_embedding_model_is_refused_until_everything_is_embedded_again(
     embed_store_again(tmp_path / "store", settings=other)
     with Agent.open(tmp_path / "store", settings=other) as agent:
         assert found(agent, "toaster")[0] == "note:toaster"
-    absent = Settings(embedding_model="all-minilm-l6-v2", models_folder=tmp_path / "empty")
+    absent = Settings(embedding_model="all-minilm-l6-v2", models=tmp_path / "empty")
     with pytest.raises(ModelUnavailable, match="ragmem models pull"):
         Agent.open(tmp_path / "store", settings=absent)
 

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from fakes import HashEmbedder
+from fakes import HashEmbedder, LineChunker
 
-from ragmem import Agent, Replacements, Settings, TextDocument
+from ragmem import (
+    Agent,
+    Replacements,
+    Settings,
+    StoreError,
+    StoreMismatch,
+    TextDocument,
+    embed_store_again,
+)
+from ragmem.parts import Parts
+from ragmem.ports import TokenCounter
 
 TEXTS = [
     TextDocument(uri="note:kettle", text="The warranty of the kettle lasts 24 months."),
@@ -97,3 +109,36 @@ def test_a_new_store_has_nothing_to_build(tmp_path: Path) -> None:
     assert not (tmp_path / "store" / "dense").exists()
     opened(tmp_path / "store", read_only=True).close()
     assert (tmp_path / "store" / "indexes.json").read_bytes() == noted
+
+
+def test_embedding_again_takes_the_callers_parts(folder: Path) -> None:
+    other = HashEmbedder(model_id="hash-24", dimensions=24)
+    replacements = Replacements(embedder=other)
+    settings = Settings(chat_model="")
+    embed_store_again(folder, settings=settings, replacements=replacements)
+    with Agent.open(folder, settings=settings, replacements=replacements) as agent:
+        assert found(agent) == EVERYTHING
+    with pytest.raises(StoreMismatch, match="hash-24"):
+        opened(folder)
+
+
+def test_embedding_again_makes_no_store(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=r"no store at .*typo"):
+        embed_store_again(tmp_path / "typo", settings=Settings(chat_model=""))
+    assert not (tmp_path / "typo").exists()
+
+
+def test_threads_share_one_part(tmp_path: Path) -> None:
+    made: list[int] = []
+
+    def slow_chunker(_tokens: TokenCounter) -> LineChunker:
+        made.append(1)
+        time.sleep(0.05)
+        return LineChunker()
+
+    replacements = Replacements(embedder=HashEmbedder(), chunker=slow_chunker)
+    parts = Parts(tmp_path, Settings(), replacements=replacements)
+    with ThreadPoolExecutor(4) as pool:
+        chunkers = list(pool.map(lambda _: parts.chunker, range(4)))
+    assert made == [1]
+    assert len({id(chunker) for chunker in chunkers}) == 1

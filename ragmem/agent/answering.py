@@ -14,6 +14,7 @@ from time import perf_counter
 from ragmem.agent.evidence import Evidence, EvidenceWeights, choose, rank_evidence
 from ragmem.agent.generation import SentenceStream
 from ragmem.agent.grounding import GroundingCheck, Verdict
+from ragmem.agent.markup import plain
 from ragmem.agent.prompts import NOT_FOUND, Excerpt, answer_messages, without_label
 from ragmem.errors import GenerationError, QuestionTooLong, UnknownDocument
 from ragmem.filters import Filter
@@ -53,7 +54,7 @@ class AnswerSettings:
     least_sufficiency: float = 0.67
     evidence_sentences: int = 4
     evidence_words: int = 60
-    evidence_margin: float = 0.4
+    evidence_margin: float = 0.3
     prompt_tokens: int = 350
     completion_tokens: int = 64
     answer_sentences: int = 2
@@ -203,9 +204,14 @@ class Answerer:
             stage.details["left_out"] = packed.left_out
         with trace.stage("select") as stage:
             ranked = rank_evidence(
-                question, packed.passages, self._embedder, weights=settings.weights
+                question,
+                packed.passages,
+                self._embedder,
+                weights=settings.weights,
+                known=[str(value) for hit in hits for value in hit.metadata.values()],
             )
-            sufficient = ranked.sufficiency >= settings.least_sufficiency and not ranked.unnamed
+            foreign = ranked.unnamed or ranked.undated
+            sufficient = ranked.sufficiency >= settings.least_sufficiency and not foreign
             chosen = choose(
                 ranked.sentences if sufficient else (),
                 most_sentences=settings.evidence_sentences,
@@ -217,6 +223,7 @@ class Answerer:
                 "sufficiency": ranked.sufficiency,
                 "least_sufficiency": settings.least_sufficiency,
                 "unnamed": ranked.unnamed,
+                "undated": ranked.undated,
                 "sentences": len(ranked.sentences),
                 "chosen": [_described(each) for each in chosen],
                 "not_chosen": [
@@ -276,7 +283,7 @@ class Answerer:
                 checking += perf_counter() - started
                 if verdict.supported:
                     cited = tuple(citations[each] for each in verdict.evidence)
-                    yield SentenceEvent(text=_one_line(sentence), citations=cited)
+                    yield SentenceEvent(text=plain(sentence), citations=cited)
                 if sum(each.supported for each in verdicts) == self._settings.answer_sentences:
                     break
         finally:
@@ -327,18 +334,12 @@ class Answerer:
                 continue
             spent += length
             quoted.append(_place(each.evidence))
-            yield SentenceEvent(
-                text=f"“{_one_line(each.evidence.text)}”", citations=(each.citation,)
-            )
+            yield SentenceEvent(text=f"“{plain(each.evidence.text)}”", citations=(each.citation,))
         trace.add("quote", 0.0, {"quoted": quoted})
 
 
 def _excerpts(evidence: Sequence[Evidence]) -> list[Excerpt]:
-    return [Excerpt(title=each.document_title, text=each.text) for each in evidence]
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    return [Excerpt(title=each.document_title, text=plain(each.text)) for each in evidence]
 
 
 def _place(evidence: Evidence) -> str:

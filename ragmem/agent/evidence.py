@@ -9,7 +9,9 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from ragmem.agent.markup import states
 from ragmem.agent.question_kind import answers_kind
+from ragmem.agent.years import undated
 from ragmem.chunking.sentences import sentence_spans
 from ragmem.ports import Embedder
 from ragmem.retrieval.pack import Passage
@@ -17,7 +19,6 @@ from ragmem.retrieval.terms import content_words, coverage, inverse_frequencies,
 
 # Longer runs (scripts without spaces, encoded data) count as several words.
 _WORD = re.compile(r"\S{1,40}")
-_HEADING = re.compile(r"^[ \t]*#{1,6}[ \t]", re.MULTILINE)
 # A capitalized word inside the question, or one with a digit in it; short acronyms are left out,
 # because texts spell them out.
 _NAME = re.compile(r"(?<=[\w,;] )(?![A-Z]{1,5}\b)(?:[A-Z][\w'-]{3,}|\w*\d\w*[A-Za-z]\w*)")
@@ -69,11 +70,13 @@ class RankedEvidence:
             threshold that is calibrated for the embedding model.
         unnamed: the question's names, when no passage and no title mentions any of them: what is
             said there is about something else.
+        undated: the question's years, when no passage and nothing known about one holds any.
     """
 
     sentences: tuple[Evidence, ...]
     sufficiency: float
     unnamed: tuple[str, ...] = ()
+    undated: tuple[str, ...] = ()
 
 
 def rank_evidence(
@@ -83,13 +86,14 @@ def rank_evidence(
     *,
     weights: EvidenceWeights | None = None,
     most_sentence_words: int = 60,
+    known: Sequence[str] = (),
 ) -> RankedEvidence:
     """Score every sentence of the passages against a question.
 
     A sentence is read under its document's title, because it often names its subject only there
-    ("He was born in ..."). Spans without an end, as in tables, are cut at white space. Headings
-    and questions state nothing: they tell what a passage is about, and so count for sufficiency,
-    and are evidence only where there is nothing else.
+    ("He was born in ..."). Spans without an end, as in tables, are cut at white space. Spans that
+    state nothing (see `states`), such as headings, tell what a passage is about, and so count for
+    sufficiency, and are evidence only where there is nothing else.
 
     Args:
         question: what is asked.
@@ -97,6 +101,7 @@ def rank_evidence(
         embedder: the model that embedded the documents.
         weights: of the parts of the score.
         most_sentence_words: where a longer sentence is cut.
+        known: what else is known about the passages' documents, such as their metadata.
     """
     weights = weights or EvidenceWeights()
     spans = [(each, span) for each in passages for span in _spans(each.text, most_sentence_words)]
@@ -118,7 +123,7 @@ def rank_evidence(
         cosine, covered = float(cosines[row]), coverage(idf, held[row])
         place = (passage.score - low) / width if width > 0.0 else 1.0
         kind = answers_kind(question, texts[row])
-        (stating if _states(passage.text, (start, end)) else other).append(
+        (stating if states(passage.text, start, end, question=question) else other).append(
             Evidence(
                 document_uri=passage.document_uri,
                 document_title=passage.document_title,
@@ -140,10 +145,14 @@ def rank_evidence(
         each.coverage for each in both
     )
     found = sorted(stating or other, key=lambda each: (-each.score, each.document_uri, each.start))
+    held_texts = [
+        " ".join((each.document_title, *each.heading_path, each.text)) for each in passages
+    ]
     return RankedEvidence(
         sentences=tuple(found),
         sufficiency=sufficiency,
-        unnamed=unnamed(question, [f"{each.document_title} {each.text}" for each in passages]),
+        unnamed=unnamed(question, held_texts),
+        undated=undated(question, [*held_texts, *(each.document_uri for each in passages), *known]),
     )
 
 
@@ -208,14 +217,6 @@ def _is_fragment(text: str, said: Sequence[str]) -> bool:
         return False
     capitals = sum(word[0].isupper() for word in text.split() if word[0].isalpha())
     return capitals > _HEADING_CAPITALS * len(said)
-
-
-def _states(text: str, span: tuple[int, int]) -> bool:
-    """Whether a span of a text may state something: neither a heading nor a question."""
-    line = text.rfind("\n", 0, span[0]) + 1
-    heading = _HEADING.match(text, line)
-    is_heading = heading is not None and heading.end() >= span[0]
-    return not is_heading and not text[span[0] : span[1]].endswith(("?", "？", "؟"))
 
 
 def _spans(text: str, most_words: int) -> Iterator[tuple[int, int]]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from ragmem.agent.evidence import Evidence
+from ragmem.agent.question_kind import answers_kind
 from ragmem.ports import Embedder
 from ragmem.retrieval.terms import STOPWORDS, content_words, words
 
@@ -33,6 +34,7 @@ _CLAUSE_END = re.compile(
 _OPEN_QUESTION = re.compile(r"\b(?:who|whom|whose|what|which|when|where|why|how)\b", re.IGNORECASE)
 _INFLECTION = re.compile(r"(?<=...)(?:ing|ed|es|e|ly)$")
 _ADJACENT_CHARACTERS = 8
+_LESS_RELEVANT = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +61,9 @@ class GroundingCheck:
     all its content words but for inflection, all its numbers and capitalized words, the numbers
     and the names each in the same order; when both or neither are negated; and when their vectors
     are similar. From two sentences all words must come in the same order. A sentence that only says
-    the question again is refused.
+    the question again is refused, and so is one that a quotation of the best evidence outdoes: it
+    rests on less relevant evidence, gives other numbers, or lacks the date, number or name that is
+    asked for and that the best evidence has.
 
     Known limit: a number or name that the same evidence sentence ties to something else is
     not told apart unless the order changes.
@@ -87,17 +91,24 @@ class GroundingCheck:
                 (each for _, each in judged if each is not None), default=(0, "no evidence")
             )
             return Verdict(sentence=sentence, supported=False, reason=nearest[1])
+        fewest = min(map(len, fitting))
+        fitting = [window for window in fitting if len(window) == fewest]
+        best = max(evidence, key=lambda each: each.score)
+        outdone = [_outdone(sentence, question, window, best) for window in fitting]
+        if all(outdone):
+            return Verdict(sentence=sentence, supported=False, reason=str(outdone[0]))
+        fitting = [window for window, why in zip(fitting, outdone, strict=True) if why is None]
         texts = [" ".join(each.text for each in window) for window in fitting]
         vectors = self._embedder.embed_documents([sentence, *texts])
         similarities = [float(value) for value in vectors[1:] @ vectors[0]]
-        best = max(range(len(fitting)), key=lambda row: (-len(fitting[row]), similarities[row]))
-        supported = similarities[best] >= self._least_similarity
+        closest = max(range(len(fitting)), key=similarities.__getitem__)
+        supported = similarities[closest] >= self._least_similarity
         return Verdict(
             sentence=sentence,
             supported=supported,
             reason="covered" if supported else "the vectors are not similar",
-            evidence=fitting[best] if supported else (),
-            similarity=similarities[best],
+            evidence=fitting[closest] if supported else (),
+            similarity=similarities[closest],
         )
 
 
@@ -110,6 +121,25 @@ def _says_nothing(sentence: str, question: str) -> str | None:
     if _OPEN_QUESTION.search(question) and claim <= frozenset(content_words(question)):
         return "it only repeats the question"
     return None
+
+
+def _outdone(
+    sentence: str, question: str, window: Sequence[Evidence], best: Evidence
+) -> str | None:
+    """Why a quotation of the best evidence answers better than a sentence it supports."""
+    # After other words the sentence's own first word may be a name too.
+    if answers_kind(question, f"it says {sentence}") < best.kind:
+        return "it lacks what is asked for"
+    behind = best.score - max(each.score for each in window)
+    if behind <= 0.0:
+        return None
+    if behind > _LESS_RELEVANT:
+        return "there is more relevant evidence"
+    asked = set(_numbers(question))
+    said, quoted = set(_numbers(sentence)) - asked, set(_numbers(best.text)) - asked
+    return (
+        "the best evidence gives other numbers" if said and quoted and not said & quoted else None
+    )
 
 
 def _windows(evidence: Sequence[Evidence]) -> Iterator[tuple[Evidence, ...]]:

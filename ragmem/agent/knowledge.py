@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
+from ragmem.errors import UnknownSource
 from ragmem.filters import Filter
+from ragmem.ingestion.checks import check_metadata
 from ragmem.ingestion.deletion import drop_documents, drop_source
 from ragmem.ingestion.indexer import Indexer
 from ragmem.ingestion.reading import SyncOptions
@@ -58,13 +61,16 @@ class Knowledge:
         indexer: Indexer,
         searcher: Searcher,
         connector_for: ConnectorChooser,
+        lock: AbstractContextManager[object],
     ) -> None:
+        """Put it together; `lock` is held while something is written, by one thread at a time."""
         self._store = store
         self._reader = StoreReader(store)
         self._engine = engine
         self._indexer = indexer
         self._searcher = searcher
         self._connector_for = connector_for
+        self._lock = lock
 
     def add(
         self,
@@ -80,8 +86,9 @@ class Knowledge:
         Args:
             source: a file, a folder, a glob, a URI, or a connector of your own.
             tenant: whose documents they are.
-            acl: principals who may see them, such as `user:ana` or `group:staff`; empty means
-                everyone in the tenant.
+            acl: principals who may see them, such as `user:ana` or `group:staff`. Without one, new
+                documents are open to the tenant and known ones keep the list they have;
+                `everyone` opens them again.
             metadata: added to each document, for filters.
             on_progress: called after every step.
 
@@ -90,11 +97,27 @@ class Knowledge:
 
         Raises:
             UnknownSource: nothing is there, or no connector takes it.
+            UsageError: a principal or a metadata value is none.
             StoreError: the store was opened for reading.
         """
-        connector = self._connector_for(source) if isinstance(source, str | Path) else source
-        options = SyncOptions(tenant=tenant, acl=frozenset(acl), metadata=metadata or {})
-        return self._engine.sync(connector, options=options, on_progress=on_progress)
+        connector = self.connector(source) if isinstance(source, str | Path) else source
+        options = SyncOptions(
+            tenant=tenant,
+            acl=frozenset((acl,) if isinstance(acl, str) else acl),
+            metadata=check_metadata(metadata or {}),
+        )
+        with self._lock:
+            return self._engine.sync(connector, options=options, on_progress=on_progress)
+
+    def connector(self, location: str | Path) -> Connector:
+        """The connector that `add` would use for a location.
+
+        Raises:
+            UnknownSource: nothing is there, or no connector takes it.
+        """
+        if not str(location).strip():
+            raise UnknownSource("the source is empty; name a file, a folder, a glob or a URI")
+        return self._connector_for(location)
 
     def add_texts(
         self,
@@ -118,7 +141,8 @@ class Knowledge:
         """
         connector = TextDocuments(list(documents), source_uri=f"texts:{source}")
         options = SyncOptions(tenant=tenant, delete_missing=False)
-        return self._engine.sync(connector, options=options, on_progress=on_progress)
+        with self._lock:
+            return self._engine.sync(connector, options=options, on_progress=on_progress)
 
     def remove(self, uri: str | Path, *, scope: Scope = _EVERYONE) -> int:
         """Remove a document, or a source with all documents that no other source has.
@@ -135,6 +159,10 @@ class Knowledge:
         Raises:
             UnknownDocument: neither a document nor a source that the scope sees.
         """
+        with self._lock:
+            return self._remove(uri, scope)
+
+    def _remove(self, uri: str | Path, scope: Scope) -> int:
         with self._store.writing() as connection:
             sources = {s.uri: s for s in list_sources(connection, tenant=scope.tenant)}
             source = next((sources[each] for each in names_of(uri) if each in sources), None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Annotated
 
 import typer
@@ -28,7 +29,10 @@ def ingest(
     tenant: TenantOption = "default",
     acl: Annotated[
         list[str] | None,
-        typer.Option("--acl", help="Who may see them: user:NAME or group:NAME; repeatable."),
+        typer.Option(
+            "--acl",
+            help="Who may see them: user:NAME, group:NAME, or everyone to open them; repeatable.",
+        ),
     ] = None,
     metadata: Annotated[
         list[str] | None,
@@ -43,13 +47,25 @@ def ingest(
     extra = dict(_key_and_value(pair) for pair in metadata or ())
     reports = []
     with Agent.open(store, settings=load_settings(settings)) as agent:
-        for source in sources:
-            with sync_progress() as show:
-                reports.append(
-                    agent.knowledge.add(
-                        source, tenant=tenant, acl=acl or (), metadata=extra, on_progress=show
+        # All of them first: a mistyped one must not leave the others half done.
+        connectors = [agent.knowledge.connector(source) for source in sources]
+        try:
+            for connector in connectors:
+                with sync_progress() as show:
+                    reports.append(
+                        agent.knowledge.add(
+                            connector,
+                            tenant=tenant,
+                            acl=acl or (),
+                            metadata=extra,
+                            on_progress=show,
+                        )
                     )
-                )
+        except KeyboardInterrupt:
+            sys.stderr.write(
+                "ragmem: interrupted; what is committed stays, run it again to go on\n"
+            )
+            raise typer.Exit(130) from None
     if as_json:
         print_json(_as_json(reports))
     else:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import typer
 
@@ -14,7 +15,7 @@ from ragmem.cli.doctor import doctor
 from ragmem.cli.ingest import ingest
 from ragmem.cli.models import models
 from ragmem.cli.search import search
-from ragmem.cli.store import reindex, show, status
+from ragmem.cli.store import reindex, remove, show, status
 from ragmem.errors import RagmemError, UsageError
 
 app = typer.Typer(
@@ -23,7 +24,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (ingest, search, ask, show, status, reindex, doctor):
+for command in (ingest, remove, search, ask, show, status, reindex, doctor):
     app.command()(command)
 app.add_typer(models, name="models")
 
@@ -43,6 +44,8 @@ def evaluate(context: typer.Context) -> None:
 def main() -> None:
     """Run the command line and exit with its code."""
     try:
+        for argument in sys.argv[1:]:
+            _refuse_broken(argument)
         app()
     except UsageError as error:
         _fail(str(error), code=2)
@@ -52,6 +55,33 @@ def main() -> None:
         # The reader of our output went away (`ragmem search … | head`); nothing is left to say.
         sys.stderr.close()
         sys.exit(1)
+
+
+def _refuse_broken(argument: str) -> None:
+    try:
+        argument.encode()
+    except UnicodeEncodeError as error:
+        raise UsageError(
+            f"an argument is not valid text in this terminal's encoding: {argument!a}"
+        ) from error
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from ragmem import __version__
+
+        sys.stdout.write(f"ragmem {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _show_version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Answers from your documents, with exact citations, on your own machine."""
 
 
 def _fail(message: str, *, code: int) -> None:

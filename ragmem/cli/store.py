@@ -95,6 +95,28 @@ def status(
         print_text(f"{document.uri}  {document.chunks} chunks  {document.title}")
 
 
+def remove(
+    uri: Annotated[str, typer.Argument(help="A document's or a source's URI or path.")],
+    store: StoreOption = DEFAULT_STORE,
+    as_json: JsonOption = False,
+    tenant: TenantOption = "default",
+    user: UserOption = None,
+    group: GroupOption = None,
+    settings: SettingsOption = None,
+) -> None:
+    """Remove a document, or a source with all its documents; ingesting again brings it back."""
+    from ragmem.app import Agent
+    from ragmem.settings import load_settings
+
+    scope = scope_of(tenant=tenant, user=user, groups=group)
+    with Agent.open(store, settings=load_settings(settings)) as agent:
+        removed = agent.knowledge.remove(uri, scope=scope)
+    if as_json:
+        print_json({"removed": removed})
+    else:
+        print_text(f"{uri}: {removed} documents removed")
+
+
 def reindex(
     store: StoreOption = DEFAULT_STORE,
     embed: Annotated[

@@ -109,7 +109,9 @@ _BINARY_MAGIC: tuple[tuple[bytes, str], ...] = (
 def split_suffix(name: str) -> str:
     """The lower-case suffix of a file name with its dot; a leading dot makes none."""
     stem, dot, suffix = name.rpartition(".")
-    return f".{suffix.lower()}" if dot and stem.strip(".") else ""
+    if not dot or not stem.strip(".") or suffix.isdigit():
+        return ""  # the end of a version number, as in Apache-2.0, is no suffix
+    return f".{suffix.lower()}"
 
 
 def family_of_suffix(suffix: str) -> Family | None:

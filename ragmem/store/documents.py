@@ -6,10 +6,10 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, delete, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, Select, delete, func, insert, select, update
 
 from ragmem.store.clock import utc_now
-from ragmem.store.insert import batches
+from ragmem.store.insert import batches, check_key
 from ragmem.store.schema import chunks, documents
 from ragmem.types import Document, DocumentInfo, Metadata, PageSpan, Scope
 
@@ -24,7 +24,11 @@ def put_document(connection: Connection, document: Document, *, content_hash: st
 
     Returns:
         True when it was not there before.
+
+    Raises:
+        UsageError: the tenant's name is too long.
     """
+    check_key("tenant", document.tenant)
     now = utc_now()
     values: dict[str, Any] = {
         "tenant": document.tenant,
@@ -74,11 +78,32 @@ def delete_documents(connection: Connection, document_ids: Sequence[str]) -> Non
 
 def read_document(connection: Connection, uri: str, *, scope: Scope) -> Document | None:
     """The document at this URI, None when there is none that the scope sees."""
-    query = select(documents).where(documents.c.tenant == scope.tenant, documents.c.uri == uri)
-    row = connection.execute(query).mappings().first()
-    if row is None or not scope.sees(tenant=row["tenant"], acl=frozenset(row["acl"])):
-        return None
-    return _document(row)
+    row = _row_at(connection, uri, select(documents), scope)
+    return None if row is None else _document(row)
+
+
+def read_document_span(
+    connection: Connection, uri: str, start: int, end: int, *, scope: Scope
+) -> str | None:
+    """`document.text[start:end]`, None when there is no document that the scope sees.
+
+    Args:
+        start, end: offsets, not negative.
+    """
+    # Both databases count characters as Python does: in code points.
+    span = func.substr(documents.c.text, start + 1, max(end - start, 0))
+    query = select(documents.c.tenant, documents.c.acl, span.label("span"))
+    row = _row_at(connection, uri, query, scope)
+    return None if row is None else str(row["span"])
+
+
+def read_document_pages(
+    connection: Connection, uri: str, *, scope: Scope
+) -> tuple[PageSpan, ...] | None:
+    """A document's pages, None when there is no document that the scope sees."""
+    query = select(documents.c.tenant, documents.c.acl, documents.c.pages)
+    row = _row_at(connection, uri, query, scope)
+    return None if row is None else _pages(row)
 
 
 def read_documents_by_id(connection: Connection, document_ids: Sequence[str]) -> list[Document]:
@@ -148,10 +173,25 @@ def _document(row: RowMapping) -> Document:
         text=row["text"],
         text_format=row["text_format"],
         title=row["title"],
-        pages=tuple(PageSpan(number=n, start=start, end=end) for n, start, end in row["pages"]),
+        pages=_pages(row),
         language=row["language"],
         media_type=row["media_type"],
         metadata=from_json(row["metadata"]),
         tenant=row["tenant"],
         acl=frozenset(row["acl"]),
     )
+
+
+def _pages(row: RowMapping) -> tuple[PageSpan, ...]:
+    return tuple(PageSpan(number=n, start=start, end=end) for n, start, end in row["pages"])
+
+
+def _row_at(
+    connection: Connection, uri: str, query: Select[Any], scope: Scope
+) -> RowMapping | None:
+    """What the query selects of the document at this URI; tenant and access list must be in it."""
+    id_ = document_id_of(tenant=scope.tenant, uri=uri)
+    row = connection.execute(query.where(documents.c.id == id_)).mappings().first()
+    if row is None or not scope.sees(tenant=row["tenant"], acl=frozenset(row["acl"])):
+        return None
+    return row

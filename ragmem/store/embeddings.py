@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from sqlalchemy import Connection, delete, exists, select
 
-from ragmem.store.insert import batches, insert_missing
+from ragmem.store.insert import batches, check_key, insert_missing
 from ragmem.store.schema import chunks, embeddings
 from ragmem.types import FloatMatrix, FloatVector
 
@@ -22,7 +22,11 @@ def put_embeddings(
     Args:
         text_hashes: one a row of `vectors`; those already there are left as they are.
         vectors: shape (len(text_hashes), dimensions).
+
+    Raises:
+        UsageError: the model's id is too long.
     """
+    check_key("model id", model_id)
     rows = [
         {"model_id": model_id, "text_hash": text_hash, "vector": row.astype(_STORED).tobytes()}
         for text_hash, row in zip(text_hashes, vectors, strict=True)

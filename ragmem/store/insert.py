@@ -1,4 +1,4 @@
-"""Inserts that leave rows already there alone, on both databases."""
+"""What writing rows needs on both databases: inserts that leave rows alone, limits."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Connection, Table
 from sqlalchemy.dialects import postgresql, sqlite
+
+from ragmem.errors import UsageError
+from ragmem.store.schema import LONGEST_KEY
 
 
 def insert_missing(
@@ -23,3 +26,16 @@ def insert_missing(
 def batches(values: Sequence[str], *, size: int = 500) -> list[Sequence[str]]:
     """Cut a long list of keys so that no statement has more parameters than a database takes."""
     return [values[first : first + size] for first in range(0, len(values), size)]
+
+
+def check_key(name: str, value: str) -> None:
+    """Refuse a key that one of the databases would refuse.
+
+    Raises:
+        UsageError: it is too long.
+    """
+    if len(value) > LONGEST_KEY:
+        raise UsageError(
+            f"the {name} {value[:40]}... has {len(value):,} characters; "
+            f"at most {LONGEST_KEY} are possible"
+        )

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from ragmem.store.clock import utc_now
 from ragmem.store.schema import jobs
+
+_JOBS_A_SOURCE = 20
 
 JobStatus = Literal["running", "done", "failed"]
 
@@ -27,7 +29,10 @@ class Job:
 
 
 def start_job(connection: Connection, source_id: int) -> int:
-    """Note that a run has started; earlier runs of the source that never ended have failed."""
+    """Note that a run has started.
+
+    Earlier runs of the source that never ended have failed; only the newest few are kept.
+    """
     connection.execute(
         update(jobs)
         .where(jobs.c.source_id == source_id, jobs.c.status == "running")
@@ -37,6 +42,9 @@ def start_job(connection: Connection, source_id: int) -> int:
         insert(jobs).values(source_id=source_id, status="running", started_at=utc_now(), counts={})
     )
     assert result.inserted_primary_key is not None
+    of_source = jobs.c.source_id == source_id
+    newest = select(jobs.c.id).where(of_source).order_by(jobs.c.id.desc()).limit(_JOBS_A_SOURCE)
+    connection.execute(delete(jobs).where(of_source, jobs.c.id.not_in(newest)))
     return int(result.inserted_primary_key[0])
 
 

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
+
+from sqlalchemy import Connection
 
 from ragmem.errors import UnknownDocument
 from ragmem.store.chunks import read_chunks
-from ragmem.store.documents import list_documents, read_document
+from ragmem.store.documents import (
+    list_documents,
+    read_document,
+    read_document_pages,
+    read_document_span,
+)
 from ragmem.store.status import StoreStatus, read_status
 from ragmem.store.store import Store
 from ragmem.types import Document, DocumentInfo, Scope, StoredChunk
+
+_Read = TypeVar("_Read")
 
 
 class StoreReader:
@@ -32,12 +43,7 @@ class StoreReader:
         Raises:
             UnknownDocument: no document with this URI is visible in the scope.
         """
-        with self._store.reading() as connection:
-            for name in names_of(uri):
-                found = read_document(connection, name, scope=scope)
-                if found is not None:
-                    return found
-        raise UnknownDocument(f"no document {uri} in this store; list them: ragmem status")
+        return self._found(uri, partial(read_document, scope=scope))
 
     def documents(self, *, scope: Scope) -> list[DocumentInfo]:
         """The documents that the scope sees, by URI."""
@@ -51,10 +57,14 @@ class StoreReader:
     def read_span(self, document_uri: str, start: int, end: int, *, scope: Scope) -> str:
         """`document.text[start:end]`.
 
+        Args:
+            start, end: offsets, not negative.
+
         Raises:
             UnknownDocument: no document with this URI is visible in the scope.
         """
-        return self.document(document_uri, scope=scope).text[start:end]
+        read = partial(read_document_span, start=start, end=end, scope=scope)
+        return self._found(document_uri, read)
 
     def page_at(self, document_uri: str, offset: int, *, scope: Scope) -> int | None:
         """The number of the page that holds the character at `offset`; None without pages.
@@ -62,13 +72,25 @@ class StoreReader:
         Raises:
             UnknownDocument: no document with this URI is visible in the scope.
         """
-        pages = self.document(document_uri, scope=scope).pages
+        pages = self._found(document_uri, partial(read_document_pages, scope=scope))
         place = bisect_right(pages, offset, key=lambda page: page.start) - 1
         return pages[place].number if place >= 0 else None
+
+    def _found(self, uri: str | Path, read: Callable[[Connection, str], _Read | None]) -> _Read:
+        """What `read` finds under the first name that there is a document of."""
+        with self._store.reading() as connection:
+            for name in names_of(uri):
+                found = read(connection, name)
+                if found is not None:
+                    return found
+        raise UnknownDocument(f"no document {uri} in this store; list them: ragmem status")
 
 
 def names_of(uri: str | Path) -> list[str]:
     """What a caller may mean: the URI as it is, or a path as a URI."""
     # Links are not followed: connectors name what lies behind one by the link.
-    path = os.path.abspath(Path(uri).expanduser())  # noqa: PTH100
+    try:
+        path = os.path.abspath(Path(uri).expanduser())  # noqa: PTH100
+    except RuntimeError:  # ~nobody: there is no such user
+        return [str(uri)]
     return [str(uri), Path(path).as_uri()]

@@ -1,6 +1,7 @@
 """The tables. Migrations create them; a test holds both against each other.
 
-Text columns hold no NUL characters (PostgreSQL refuses them); times are UTC without zone.
+Text columns hold no NUL characters (PostgreSQL refuses them); times are UTC without zone. URIs may
+be longer than an index entry, so keys have a hash of them: a document's id, a source's `uri_hash`.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ from sqlalchemy import (
 FORMAT_VERSION = 1
 """The format of the whole store folder; a newer one than this is refused."""
 
+LONGEST_KEY = 255
+"""The most characters of a tenant or a model id; PostgreSQL limits the bytes of an index entry."""
+
 _Id = BigInteger().with_variant(Integer(), "sqlite")  # SQLite counts up only INTEGER keys
 
 metadata = MetaData(
@@ -46,17 +50,18 @@ sources = Table(
     "sources",
     metadata,
     Column("id", _Id, primary_key=True),
-    Column("tenant", String(255), nullable=False),
+    Column("tenant", String(LONGEST_KEY), nullable=False),
     Column("uri", Text, nullable=False),
+    Column("uri_hash", String(64), nullable=False),
     Column("created_at", DateTime, nullable=False),
-    UniqueConstraint("tenant", "uri"),
+    UniqueConstraint("tenant", "uri_hash"),
 )
 
 documents = Table(
     "documents",
     metadata,
     Column("id", String(32), primary_key=True),
-    Column("tenant", String(255), nullable=False),
+    Column("tenant", String(LONGEST_KEY), nullable=False),
     Column("uri", Text, nullable=False),
     Column("title", Text, nullable=False),
     Column("text", Text, nullable=False),
@@ -69,14 +74,15 @@ documents = Table(
     Column("content_hash", String(64), nullable=False),
     Column("created_at", DateTime, nullable=False),
     Column("updated_at", DateTime, nullable=False),
-    UniqueConstraint("tenant", "uri"),
+    Index(None, "tenant"),
 )
 
 source_items = Table(
     "source_items",
     metadata,
     Column("source_id", _Id, ForeignKey("sources.id", ondelete="CASCADE"), primary_key=True),
-    Column("uri", Text, primary_key=True),
+    Column("uri_hash", String(64), primary_key=True),
+    Column("uri", Text, nullable=False),
     Column("fingerprint", Text, nullable=False),
     Column("content_hash", String(64), nullable=False),
     Column("status", String(16), nullable=False),
@@ -110,7 +116,7 @@ chunks = Table(
 embeddings = Table(
     "embeddings",
     metadata,
-    Column("model_id", String(255), primary_key=True),
+    Column("model_id", String(LONGEST_KEY), primary_key=True),
     Column("text_hash", String(64), primary_key=True),
     Column("vector", LargeBinary, nullable=False),
 )
@@ -144,7 +150,7 @@ audit = Table(
     metadata,
     Column("id", _Id, primary_key=True),
     Column("at", DateTime, nullable=False),
-    Column("tenant", String(255), nullable=False),
+    Column("tenant", String(LONGEST_KEY), nullable=False),
     Column("actor", Text, nullable=False),
     Column("action", String(64), nullable=False),
     Column("details", JSON, nullable=False),

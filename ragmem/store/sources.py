@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -9,7 +10,7 @@ from typing import Literal
 from sqlalchemy import Connection, RowMapping, delete, insert, select
 
 from ragmem.store.clock import utc_now
-from ragmem.store.insert import batches
+from ragmem.store.insert import batches, check_key
 from ragmem.store.schema import source_items, sources
 
 ItemStatus = Literal["ok", "failed", "retry"]
@@ -45,12 +46,18 @@ class Source:
 
 
 def source_of(connection: Connection, *, tenant: str, uri: str) -> Source:
-    """The source of this URI, made when it is new."""
-    query = select(sources.c.id).where(sources.c.tenant == tenant, sources.c.uri == uri)
+    """The source of this URI, made when it is new.
+
+    Raises:
+        UsageError: the tenant's name is too long.
+    """
+    check_key("tenant", tenant)
+    uri_hash = _hash_of(uri)
+    query = select(sources.c.id).where(sources.c.tenant == tenant, sources.c.uri_hash == uri_hash)
     found = connection.execute(query).scalar()
     if found is None:
-        values = {"tenant": tenant, "uri": uri, "created_at": utc_now()}
-        result = connection.execute(insert(sources).values(**values))
+        values = {"tenant": tenant, "uri": uri, "uri_hash": uri_hash, "created_at": utc_now()}
+        result = connection.execute(insert(sources).values(values))
         assert result.inserted_primary_key is not None
         found = result.inserted_primary_key[0]
     return Source(id=int(found), tenant=tenant, uri=uri)
@@ -92,6 +99,7 @@ def put_items(connection: Connection, source_id: int, items: Sequence[ItemState]
     rows = [
         {
             "source_id": source_id,
+            "uri_hash": _hash_of(item.uri),
             "uri": item.uri,
             "fingerprint": item.fingerprint,
             "status": item.status,
@@ -107,10 +115,10 @@ def put_items(connection: Connection, source_id: int, items: Sequence[ItemState]
 
 def delete_items(connection: Connection, source_id: int, uris: Sequence[str]) -> None:
     """Forget items of a source."""
-    for batch in batches(uris):
+    for batch in batches([_hash_of(uri) for uri in uris]):
         connection.execute(
             delete(source_items).where(
-                source_items.c.source_id == source_id, source_items.c.uri.in_(batch)
+                source_items.c.source_id == source_id, source_items.c.uri_hash.in_(batch)
             )
         )
 
@@ -122,6 +130,10 @@ def referenced(connection: Connection, document_ids: Sequence[str]) -> set[str]:
         query = select(source_items.c.document_id).where(source_items.c.document_id.in_(batch))
         found.update(value for value in connection.execute(query).scalars() if value is not None)
     return found
+
+
+def _hash_of(uri: str) -> str:
+    return hashlib.sha256(uri.encode()).hexdigest()
 
 
 def _item(row: RowMapping) -> ItemState:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, delete, insert, select
 
 from ragmem.errors import StoreMismatch
+from ragmem.store.insert import check_key
 from ragmem.store.schema import FORMAT_VERSION, settings_stamp
 
 
@@ -39,7 +40,12 @@ def read_stamp(connection: Connection) -> Stamp | None:
 
 
 def write_stamp(connection: Connection, stamp: Stamp) -> None:
-    """Replace the stamp."""
+    """Replace the stamp.
+
+    Raises:
+        UsageError: the model's id is too long.
+    """
+    check_key("model id", stamp.embedding_model)
     values = {
         "embedding_model": stamp.embedding_model,
         "dimensions": str(stamp.dimensions),

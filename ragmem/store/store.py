@@ -13,7 +13,7 @@ from ragmem.errors import StoreCorrupt, StoreError
 from ragmem.store.engine import open_engine, reading, sqlite_url, writing
 from ragmem.store.lock import StoreLock
 from ragmem.store.stamp import Stamp, check_stamp, read_stamp, write_stamp
-from ragmem.store.upgrade import is_newest, upgrade
+from ragmem.store.upgrade import is_empty, is_newest, upgrade
 
 _DATABASE_FILE = "ragmem.db"
 
@@ -29,6 +29,7 @@ class Store:
         self.read_only = read_only
         self._engine = engine
         self._lock = lock
+        self._closed = False
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -47,13 +48,24 @@ class Store:
         Raises:
             StoreError: the store was opened for reading, or the database failed.
         """
+        self.check_open()
         if self.read_only:
             raise StoreError(f"the store {self.folder} was opened for reading; open it for writing")
         with self._mapped(), writing(self._engine) as connection:
             yield connection
 
+    def check_open(self) -> None:
+        """Refuse to go on after `close`.
+
+        Raises:
+            StoreError: the store is closed.
+        """
+        if self._closed:
+            raise StoreError(f"the store {self.folder} is closed; open it again")
+
     @contextmanager
     def _mapped(self) -> Iterator[None]:
+        self.check_open()
         try:
             yield
         except DBAPIError as error:
@@ -63,31 +75,39 @@ class Store:
 
     def close(self) -> None:
         """Let go of the database and the lock; doing it twice is no error."""
+        self._closed = True
         self._engine.dispose()
         self._lock.release()
 
 
 def open_store(
-    folder: Path, *, url: str | None = None, read_only: bool = False, timeout_seconds: float = 0.0
+    folder: Path,
+    *,
+    url: str | None = None,
+    read_only: bool = False,
+    create: bool = True,
+    timeout_seconds: float = 0.0,
 ) -> Store:
     """Open a store folder, making and migrating its database as needed.
 
     Args:
-        folder: where the indexes, the lock and the embedded database lie; made when it is not
-            there, unless opened for reading.
+        folder: where the indexes, the lock and the embedded database lie.
         url: another database than the embedded SQLite one.
         read_only: share the store with other readers; nothing can be written.
+        create: make a store where none is, unless opened for reading.
         timeout_seconds: how long to wait for another process that holds the store.
 
     Raises:
         StoreLocked: another process holds it.
-        StoreError: nothing is there to be read, or the folder or the database cannot be used.
+        StoreError: no store is there and none may be made, or the folder or the database cannot
+            be used.
         StoreCorrupt: the database is not one.
         StoreMismatch: a newer ragmem wrote it.
     """
     database = folder / _DATABASE_FILE
-    if read_only and url is None and not database.is_file():
-        raise StoreError(f"there is no store at {folder}; make one: ragmem ingest PATH --store DIR")
+    create = create and not read_only
+    if not create and url is None and not database.is_file():
+        raise _no_store(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -97,6 +117,8 @@ def open_store(
         engine = open_engine(url or sqlite_url(database))
         try:
             newest = is_newest(engine)
+            if not newest and not create and is_empty(engine):
+                raise _no_store(folder)
             if not newest and not read_only:
                 upgrade(engine)
         except OperationalError as error:
@@ -123,6 +145,10 @@ def open_store(
     lock.release()
     open_store(folder, url=url, timeout_seconds=timeout_seconds).close()
     return open_store(folder, url=url, read_only=True, timeout_seconds=timeout_seconds)
+
+
+def _no_store(folder: Path) -> StoreError:
+    return StoreError(f"there is no store at {folder}; make one: ragmem ingest PATH --store DIR")
 
 
 def settle_stamp(store: Store, wanted: Stamp) -> None:

@@ -26,6 +26,12 @@ def is_newest(engine: Engine) -> bool:
         return revision_of(connection) == NEWEST_REVISION
 
 
+def is_empty(engine: Engine) -> bool:
+    """Whether a database has never held a store."""
+    with engine.connect() as connection:
+        return revision_of(connection) is None
+
+
 def upgrade(engine: Engine, *, to: str = NEWEST_REVISION) -> None:
     """Apply every migration up to `to` that the database has not seen.
 

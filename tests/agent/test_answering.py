@@ -184,6 +184,22 @@ def test_evidence_that_changed_since_it_was_indexed_is_not_cited(world: World) -
     assert answer.trace.stage("select").details["changed_since_indexed"]
 
 
+def test_quotations_are_shown_without_their_markup(world: World) -> None:
+    line = "* **Note:** the [guarantee](g.md) of the *kettle* lasts 12 months."
+    world.add("kettle", f"# Kettle\n\n{line}\n", title="Kettle", whole=True)
+    settings = AnswerSettings(least_sufficiency=0.0)
+    answer = answerer(world, settings=settings).answer("guarantee of the kettle", scope=ANYONE)
+    assert answer.text.startswith("“Note: the guarantee of the kettle lasts 12 months.”")
+    assert answer.citations[0].quote == line
+    assert_exact(world, answer)
+
+
+def test_a_year_that_no_document_mentions_is_not_answered(world: World) -> None:
+    answer = answerer(world).answer(f"{QUESTION} in 2019", scope=ANYONE)
+    assert (answer.text, answer.citations) == (NOT_FOUND, ())
+    assert answer.trace.stage("select").details["undated"] == ("2019",)
+
+
 def test_streaming_hands_out_checked_sentences_and_then_the_answer(world: World) -> None:
     chat = says("The warranty lasts 99 years. The battery warranty lasts 24 months.")
     events = list(answerer(world, chat).stream(QUESTION, scope=ANYONE))

@@ -128,3 +128,17 @@ def test_headings_and_questions_are_no_evidence() -> None:
     only = "# Warranty of the lamp\n"
     ranked = rank_evidence("Warranty of the lamp", [passage(only)], EMBEDDER)
     assert [each.text for each in ranked.sentences] == [only.strip()]
+
+
+def test_years_that_nothing_mentions() -> None:
+    question = "when was the tower painted in 2015"
+    assert rank_evidence(question, [passage(TEXT)], EMBEDDER).undated == ("2015",)
+    titled = passage(TEXT, title="Report 2015")
+    assert rank_evidence(question, [titled], EMBEDDER).undated == ()
+    assert rank_evidence(question, [passage(TEXT)], EMBEDDER, known=["FY15"]).undated == ()
+
+
+def test_links_and_notices_are_only_evidence_where_nothing_else_is() -> None:
+    text = "[The tower](tower.md)\n\nCopyright (c) 2019 Tower\n\nIt has a tower lift."
+    ranked = rank_evidence("the tower", [passage(text)], EMBEDDER)
+    assert [each.text for each in ranked.sentences] == ["It has a tower lift."]

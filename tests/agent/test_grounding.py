@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from fakes import HashEmbedder
 
@@ -124,3 +126,34 @@ def test_a_vector_that_is_too_different_refuses() -> None:
 def test_without_evidence_nothing_is_supported() -> None:
     verdict = GroundingCheck(HashEmbedder()).check("It rains today.", question="q", evidence=[])
     assert (verdict.supported, verdict.reason) == (False, "no evidence")
+
+
+@pytest.mark.parametrize(
+    ("sentence", "behind", "why"),
+    [
+        ("The year margin was 24.4%.", 0.3, "covered"),
+        ("The quarter margin was 24.6%.", 0.05, "other numbers"),
+        ("The quarter margin was good.", 0.3, "more relevant"),
+        ("The quarter margin was good.", 0.05, "covered"),
+        ("The quarter margin was 24.6%.", 0.0, "covered"),
+    ],
+)
+def test_what_the_best_evidence_answers_better_is_refused(
+    sentence: str, behind: float, why: str
+) -> None:
+    texts = ("The year margin was 24.4%.", "The quarter margin was 24.6%, which was good.")
+    best, second = evidence(texts)
+    shown = [best, replace(second, score=best.score - behind)]
+    grounding = GroundingCheck(HashEmbedder(dimensions=64), least_similarity=0.0)
+    assert why in grounding.check(sentence, question="margin", evidence=shown).reason
+
+
+def test_a_sentence_without_the_date_that_is_asked_for_is_refused() -> None:
+    shown = [replace(evidence()[0], kind=1.0)]
+    grounding = GroundingCheck(HashEmbedder(dimensions=64), least_similarity=0.0)
+    for sentence, question, supported in [
+        ("Fleming discovered penicillin.", "When was it discovered?", False),
+        ("Penicillin was discovered in 1928.", "When was it discovered?", True),
+        ("Fleming discovered penicillin.", "Who discovered penicillin?", True),
+    ]:
+        assert grounding.check(sentence, question=question, evidence=shown).supported is supported

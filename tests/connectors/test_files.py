@@ -2,6 +2,7 @@
 
 import os
 import socket
+import subprocess
 from datetime import UTC
 from pathlib import Path
 
@@ -295,3 +296,27 @@ def test_only_what_lies_within_is_fetched(folder: Path, tmp_path: Path) -> None:
     for uri in ((tmp_path / "secret.txt").as_uri(), f"{folder.as_uri()}/../secret.txt"):
         with pytest.raises(PermanentSourceError, match=r"not within|out of the folder"):
             connector.fetch(SourceItem(uri=uri))
+
+
+def test_a_store_within_the_folder_is_passed_over(folder: Path) -> None:
+    (folder / "store" / "lexical").mkdir(parents=True)
+    (folder / "store" / "ragmem.db").write_bytes(b"")
+    (folder / "store" / "lexical" / "meta.json").write_text("{}")
+    assert not any("meta.json" in name for name in names(FilesConnector(folder)))
+
+
+def test_folders_nested_deeper_than_the_stack(tmp_path: Path) -> None:
+    place = tmp_path / "deep"
+    for _ in range(1_200):
+        place.mkdir()
+        place = place / "d"
+    place.write_text("deep")
+    assert len(list(FilesConnector(tmp_path).discover())) == 1
+    # pytest's own cleaning up descends by recursion.
+    subprocess.run(["rm", "-rf", tmp_path / "deep"], check=True)
+
+
+def test_the_end_of_a_version_number_is_no_suffix(tmp_path: Path) -> None:
+    (tmp_path / "Apache-2.0").write_text("the licence")
+    connector = FilesConnector(tmp_path, suffixes=frozenset({""}))
+    assert [uri.rsplit("/", 1)[1] for uri in names(connector)] == ["Apache-2.0"]

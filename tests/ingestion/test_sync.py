@@ -253,3 +253,53 @@ def test_a_removed_document_comes_back_with_the_next_sync(bench: Bench) -> None:
     assert counts(bench.sync(connector)) == (1, 0, 1, 0)
     assert bench.texts() == {"a": "one", "b": "two"}
     bench.check_indexes()
+
+
+def test_an_access_list_stays_until_another_is_given(bench: Bench) -> None:
+    folder, single = DictConnector({"a": "same words"}), DictConnector({"a": "same words"})
+    single.source_uri = "dict:single"
+
+    def visible() -> tuple[int, ...]:
+        scopes = (Scope(user="bob"), Scope(user="ana"))
+        return tuple(len(bench.lexical.search("words", k=5, scope=each)) for each in scopes)
+
+    bench.sync(folder)
+    assert visible() == (1, 1)
+    bench.sync(single, acl=frozenset({"user:ana"}))
+    assert visible() == (0, 1)
+    folder.texts["a"] = single.texts["a"] = "edited words"
+    bench.sync(folder)
+    assert visible() == (0, 1)
+    bench.sync(folder, acl=frozenset({"everyone"}))
+    assert visible() == (1, 1)
+    assert counts(bench.sync(single, acl=frozenset({"user:ana"}))) == (0, 1, 0, 0)
+    assert visible() == (0, 1)
+
+
+def test_a_file_that_is_gone_takes_its_own_source_with_it(bench: Bench) -> None:
+    folder, single = DictConnector({"a": "one", "b": "two"}), DictConnector({"a": "one"})
+    single.source_uri = "a"
+    bench.sync(single)
+    bench.sync(folder)
+    del folder.texts["a"]
+    assert bench.sync(folder).deleted == 1
+    assert bench.texts() == {"b": "two"}
+
+
+def test_whatever_a_connector_raises_is_one_items_failure(bench: Bench) -> None:
+    connector = DictConnector({"a": "one", "b": ValueError("no such page"), "c": "three"})
+    report = bench.sync(connector)
+    assert counts(report) == (2, 0, 0, 0)
+    reason = "the connector failed: ValueError: no such page"
+    assert report.failed == (ItemReport(uri="b", reason=reason),)
+    connector.fails_after, connector.failure = 1, KeyError("x")
+    assert bench.sync(connector).failed[-1].uri == "dict:all"
+    assert len(bench.texts()) == 2
+
+
+def test_a_skipped_document_is_counted_once(bench: Bench) -> None:
+    connector = DictConnector({"a": "one"})
+    bench.sync(connector)
+    connector.texts, connector.skips = {}, {"a": "the file is empty"}
+    report = bench.sync(connector)
+    assert (counts(report), len(report.skipped)) == ((0, 0, 0, 0), 1)

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sqlalchemy import select
 
+from ragmem.errors import UnknownDocument, UsageError
 from ragmem.store.audit import record_action
 from ragmem.store.chunks import (
     all_chunk_ids,
@@ -43,7 +45,7 @@ from ragmem.store.index_ops import (
 )
 from ragmem.store.jobs import finish_job, last_job, start_job
 from ragmem.store.reader import StoreReader
-from ragmem.store.schema import audit
+from ragmem.store.schema import audit, jobs
 from ragmem.store.sources import (
     ItemState,
     delete_items,
@@ -55,6 +57,7 @@ from ragmem.store.sources import (
     referenced,
     source_of,
 )
+from ragmem.store.stamp import Stamp, write_stamp
 from ragmem.store.store import Store
 from ragmem.types import Chunk, Document, PageSpan, Scope
 
@@ -241,6 +244,16 @@ def test_jobs_remember_how_they_ended(store: Store) -> None:
     assert (last.id, last.status, last.counts) == (job, "done", {"added": 3})
 
 
+def test_only_the_newest_jobs_of_a_source_are_kept(store: Store) -> None:
+    with store.writing() as connection:
+        other = source_of(connection, tenant="default", uri="file:///other")
+        kept = start_job(connection, other.id)
+        source = source_of(connection, tenant="default", uri="file:///docs")
+        started = [start_job(connection, source.id) for _ in range(25)]
+        left = list(connection.execute(select(jobs.c.id).order_by(jobs.c.id)).scalars())
+    assert left == [kept, *started[-20:]]
+
+
 def test_index_ops_are_applied_once_and_in_order(store: Store) -> None:
     with store.writing() as connection:
         append_op(connection, document_id="d", added=["a"], removed=[])
@@ -289,3 +302,60 @@ def test_items_that_failed_are_listed_by_uri(store: Store) -> None:
         ]
         put_items(connection, source.id, states)
         assert [item.uri for item in failed_items(connection, source.id)] == ["a", "c"]
+
+
+def test_uris_may_be_longer_than_an_index_entry(store: Store) -> None:
+    # Random characters: PostgreSQL compresses what repeats, and would not complain.
+    uri = "".join(chr(code) for code in np.random.default_rng(0).integers(0x4E00, 0x9FA0, 4000))
+    document = a_document(uri)
+    with store.writing() as connection:
+        put_document(connection, document, content_hash="h")
+        source = source_of(connection, tenant="default", uri=uri)
+        assert source_of(connection, tenant="default", uri=uri) == source
+        state = ItemState(uri=uri, fingerprint=uri, status="ok", document_id=document.id)
+        put_items(connection, source.id, [state])
+        put_items(connection, source.id, [state])
+        assert read_items(connection, source.id) == {uri: state}
+        assert [each.uri for each in list_sources(connection, tenant="default")] == [uri]
+        delete_items(connection, source.id, [uri])
+        assert read_items(connection, source.id) == {}
+    assert StoreReader(store).document(uri, scope=Scope()) == document
+
+
+def test_keys_that_are_too_long_are_refused(store: Store) -> None:
+    long = "x" * 256
+    vector = np.ones((1, 8), dtype=np.float32)
+    with store.writing() as connection:
+        with pytest.raises(
+            UsageError, match=r"the tenant x+\.\.\. has 256 characters; at most 255"
+        ):
+            source_of(connection, tenant=long, uri="u")
+        with pytest.raises(UsageError, match="the tenant"):
+            put_document(connection, a_document(tenant=long), content_hash="h")
+        with pytest.raises(UsageError, match="the model id"):
+            put_embeddings(connection, model_id=long, text_hashes=["h"], vectors=vector)
+        with pytest.raises(UsageError, match="the model id"):
+            write_stamp(connection, Stamp(embedding_model=long, dimensions=8))
+        source_of(connection, tenant=long[1:], uri="u")
+        put_document(connection, a_document(tenant=long[1:]), content_hash="h")
+        put_embeddings(connection, model_id=long[1:], text_hashes=["h"], vectors=vector)
+
+
+def test_spans_and_pages_are_those_of_the_text(store: Store) -> None:
+    document = a_document(acl=frozenset({"user:ana"}))
+    with store.writing() as connection:
+        put_document(connection, document, content_hash="h")
+    reader, ana = StoreReader(store), Scope(user="ana")
+    ends = range(len(TEXT) + 3)
+    assert all(
+        reader.read_span(document.uri, start, end, scope=ana) == TEXT[start:end]
+        for start, end in [*((14, end) for end in ends), *((start, 20) for start in ends)]
+    )
+    pages = [reader.page_at(document.uri, offset, scope=ana) for offset in (0, 16, 17, 99)]
+    assert pages == [1, 1, 2, 2]
+    with pytest.raises(UnknownDocument, match="ragmem status"):
+        reader.read_span(document.uri, 0, 1, scope=Scope())
+    with pytest.raises(UnknownDocument, match="ragmem status"):
+        reader.page_at(document.uri, 0, scope=Scope())
+    with pytest.raises(UnknownDocument, match="~nobody/x"):
+        reader.document("~nobody-of-this-name/~nobody/x", scope=ana)

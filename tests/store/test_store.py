@@ -87,6 +87,15 @@ def test_reading_where_nothing_is(tmp_path: Path) -> None:
     assert not (tmp_path / "nothing").exists()
 
 
+def test_writing_only_where_a_store_is(tmp_path: Path, database_url: str | None) -> None:
+    folder = tmp_path / "store"
+    for options in ({"create": False}, {"read_only": True}):
+        with pytest.raises(StoreError, match=f"no store at {folder}"):
+            open_store(folder, url=database_url, **options)
+    open_store(folder, url=database_url).close()
+    open_store(folder, url=database_url, create=False).close()
+
+
 def test_a_database_that_is_none(tmp_path: Path) -> None:
     (tmp_path / "ragmem.db").write_bytes(b"this is not a database" * 100)
     with pytest.raises(StoreCorrupt, match="cannot be read"):

@@ -41,8 +41,8 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(), nullable=False),
         sa.Column("updated_at", sa.DateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_documents"),
-        sa.UniqueConstraint("tenant", "uri", name="uq_documents_tenant_uri"),
     )
+    op.create_index("ix_documents_tenant", "documents", ["tenant"])
     op.create_table(
         "embeddings",
         sa.Column("model_id", sa.String(length=255), nullable=False),
@@ -72,9 +72,10 @@ def upgrade() -> None:
         sa.Column("id", _ID, nullable=False),
         sa.Column("tenant", sa.String(length=255), nullable=False),
         sa.Column("uri", sa.Text(), nullable=False),
+        sa.Column("uri_hash", sa.String(length=64), nullable=False),
         sa.Column("created_at", sa.DateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_sources"),
-        sa.UniqueConstraint("tenant", "uri", name="uq_sources_tenant_uri"),
+        sa.UniqueConstraint("tenant", "uri_hash", name="uq_sources_tenant_uri_hash"),
     )
     op.create_table(
         "chunks",
@@ -116,6 +117,7 @@ def upgrade() -> None:
     op.create_table(
         "source_items",
         sa.Column("source_id", _ID, nullable=False),
+        sa.Column("uri_hash", sa.String(length=64), nullable=False),
         sa.Column("uri", sa.Text(), nullable=False),
         sa.Column("fingerprint", sa.Text(), nullable=False),
         sa.Column("content_hash", sa.String(length=64), nullable=False),
@@ -134,7 +136,7 @@ def upgrade() -> None:
             name="fk_source_items_source_id",
             ondelete="CASCADE",
         ),
-        sa.PrimaryKeyConstraint("source_id", "uri", name="pk_source_items"),
+        sa.PrimaryKeyConstraint("source_id", "uri_hash", name="pk_source_items"),
     )
     op.create_index("ix_source_items_document_id", "source_items", ["document_id"])
 
