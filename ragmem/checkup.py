@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
 
-from ragmem.errors import RagmemError, StoreCorrupt
+from ragmem.errors import RagmemError, StoreCorrupt, StoreMissing
 from ragmem.opening import indexes_current
-from ragmem.parts import Parts
+from ragmem.parts import Parts, Replacements
 from ragmem.settings import Settings
 from ragmem.store.chunks import all_chunk_ids
 from ragmem.store.index_ops import count_pending
@@ -30,21 +30,20 @@ class Finding:
     text: str
 
 
-def examine(store: Path, *, settings: Settings) -> list[Finding]:
+def examine(
+    store: Path, *, settings: Settings, replacements: Replacements | None = None
+) -> list[Finding]:
     """Look at everything an agent would use.
 
     Args:
         store: the store's folder; one that is not there yet is no problem.
         settings: what would be used.
+        replacements: parts of the caller's own.
     """
     findings = [_python(), *(_library(name) for name in _LIBRARIES), *_top_level_names()]
-    parts = Parts(store, settings)
+    parts = Parts(store, settings, replacements=replacements)
     try:
-        findings += [_embedder(parts), _chat(parts)]
-        if store.is_dir() or settings.database_url:
-            findings.append(_store(parts))
-        else:
-            findings.append(Finding(healthy=True, text=f"no store at {store} yet"))
+        findings += [_embedder(parts), _chat(parts), _store(parts)]
     finally:
         parts.close()
     return findings
@@ -113,15 +112,20 @@ def _store(parts: Parts) -> Finding:
                 current = indexes_current(connection, parts)
             if stamp is not None:
                 check_stamp(stamp, parts.stamp)
-            if pending or (stored and not current):
-                text = f"{pending} changes wait" if current else "building the indexes waits"
-                return Finding(
-                    healthy=True, text=f"store {parts.folder}: {text} for the next opening"
+            if stored and not current:
+                raise StoreCorrupt(
+                    "an index is missing or is not the database's; the next opening builds both, "
+                    f"or: ragmem reindex --store {parts.folder}"
                 )
+            if pending:
+                text = f"store {parts.folder}: {pending} changes wait for the next opening"
+                return Finding(healthy=True, text=text)
             if stored:
                 _compare(stored, parts)
         finally:
             store.close()
+    except StoreMissing:
+        return Finding(healthy=True, text=f"no store at {parts.folder} yet")
     except RagmemError as error:
         return Finding(healthy=False, text=f"store {parts.folder}: {error}")
     return Finding(

@@ -7,6 +7,7 @@
     |   `-- QuestionTooLong         the question does not fit the model's context
     |-- MissingExtra                an optional package is not installed
     |-- StoreError
+    |   |-- StoreMissing            there is no store
     |   |-- StoreLocked             another process holds the store
     |   |-- StoreMismatch           the store was built with other models or a newer format
     |   `-- StoreCorrupt            the store's files contradict each other
@@ -76,6 +77,10 @@ class MissingExtra(RagmemError, ImportError):
 
 class StoreError(RagmemError):
     """The store cannot do what was asked."""
+
+
+class StoreMissing(StoreError):
+    """There is no store."""
 
 
 class StoreLocked(StoreError):

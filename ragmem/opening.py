@@ -102,7 +102,7 @@ def read_store(store: str | Path, *, settings: Settings | None = None) -> Iterat
     """A store's documents and status, without any model or index.
 
     Raises:
-        StoreError: there is no store.
+        StoreMissing: there is no store.
         StoreLocked: another process is writing it.
     """
     url = (settings or load_settings()).database_url
@@ -129,7 +129,7 @@ def embed_store_again(
         on_progress: called with documents embedded and documents in all.
 
     Raises:
-        StoreError: there is no store.
+        StoreMissing: there is no store.
         StoreLocked: another process holds the store.
         ModelUnavailable: the embedding model is not on this machine.
     """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -207,3 +208,55 @@ def test_an_open_agent_searches_on_after_a_reindex(agent: Agent) -> None:
     assert found(agent, "warranty of the kettle") == before
     assert knowledge.add_texts([TextDocument(uri="note:lamp", text="A lamp.")]).added == 1
     assert found(agent, "lamp")[0] == "note:lamp"
+
+
+def test_writers_take_turns_and_readers_go_on(agent: Agent) -> None:
+    failures: list[BaseException] = []
+
+    def write(name: int) -> None:
+        try:
+            for turn in range(4):
+                texts = [
+                    TextDocument(uri=f"t:{name}:{i}", text=f"lamp {name} {i} {turn}")
+                    for i in range(3)
+                ]
+                agent.knowledge.add_texts(texts, source=f"s{name}")
+                agent.knowledge.remove(f"t:{name}:0")
+        except BaseException as error:
+            failures.append(error)
+            raise
+
+    def read() -> None:
+        try:
+            for _ in range(20):
+                agent.knowledge.search("lamp")
+        except BaseException as error:
+            failures.append(error)
+            raise
+
+    threads = [threading.Thread(target=write, args=(name,)) for name in range(3)]
+    threads += [threading.Thread(target=read)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert agent.knowledge.status().pending == 0
+    assert len([d for d in agent.knowledge.documents() if d.uri.startswith("t:")]) == 6
+    agent.reindex()
+    assert len(found(agent, "lamp", k=50)) >= 6
+
+
+def test_a_closed_agent_says_so(agent: Agent) -> None:
+    knowledge = agent.knowledge
+    agent.close()
+    agent.close()
+    for call in (
+        lambda: agent.ask("anything"),
+        lambda: agent.knowledge,
+        lambda: knowledge.search("anything"),
+        lambda: knowledge.add_texts(TEXTS),
+        agent.reindex,
+    ):
+        with pytest.raises(StoreError, match="is closed"):
+            call()

@@ -14,11 +14,12 @@ from ragmem import (
     Agent,
     Replacements,
     Settings,
-    StoreError,
     StoreMismatch,
+    StoreMissing,
     TextDocument,
     embed_store_again,
 )
+from ragmem.checkup import Finding, examine
 from ragmem.parts import Parts
 from ragmem.ports import TokenCounter
 
@@ -123,7 +124,7 @@ def test_embedding_again_takes_the_callers_parts(folder: Path) -> None:
 
 
 def test_embedding_again_makes_no_store(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match=r"no store at .*typo"):
+    with pytest.raises(StoreMissing, match=r"no store at .*typo"):
         embed_store_again(tmp_path / "typo", settings=Settings(chat_model=""))
     assert not (tmp_path / "typo").exists()
 
@@ -142,3 +143,31 @@ def test_threads_share_one_part(tmp_path: Path) -> None:
         chunkers = list(pool.map(lambda _: parts.chunker, range(4)))
     assert made == [1]
     assert len({id(chunker) for chunker in chunkers}) == 1
+
+
+def told(folder: Path, *, database_url: str | None = None) -> Finding:
+    """What the checkup says of the store."""
+    settings = Settings(chat_model="", database_url=database_url)
+    replacements = Replacements(embedder=HashEmbedder())
+    return examine(folder, settings=settings, replacements=replacements)[-1]
+
+
+def test_the_checkup_tells_of_lost_indexes_and_makes_none(folder: Path) -> None:
+    assert told(folder) == Finding(
+        healthy=True, text=f"store {folder}: 2 chunks, the same in both indexes"
+    )
+    shutil.rmtree(folder / "lexical")
+    assert not told(folder).healthy
+    assert "ragmem reindex" in told(folder).text
+    assert not (folder / "lexical").exists()
+
+
+def test_the_checkup_looks_into_another_database(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'shared.db'}"
+    nothing = Finding(healthy=True, text=f"no store at {tmp_path / 'two'} yet")
+    assert told(tmp_path / "two") == nothing
+    assert told(tmp_path / "two", database_url=url) == nothing
+    with opened(tmp_path / "one", database_url=url) as agent:
+        agent.knowledge.add_texts(TEXTS)
+    assert "2 chunks" in told(tmp_path / "one", database_url=url).text
+    assert "not the database's" in told(tmp_path / "two", database_url=url).text

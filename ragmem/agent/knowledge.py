@@ -205,7 +205,9 @@ class Knowledge:
 
         Raises:
             UsageError: the question is empty or k is out of bounds.
+            StoreError: the agent is closed.
         """
+        self._store.check_open()
         return self._searcher.search(question, k=k, scope=scope, where=where, ranking=ranking)
 
     def documents(self, *, scope: Scope = _EVERYONE) -> list[DocumentInfo]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
 
-from ragmem.errors import StoreCorrupt, StoreError
+from ragmem.errors import StoreCorrupt, StoreError, StoreMissing
 from ragmem.store.engine import open_engine, reading, sqlite_url, writing
 from ragmem.store.lock import StoreLock
 from ragmem.store.stamp import Stamp, check_stamp, read_stamp, write_stamp
@@ -99,8 +99,8 @@ def open_store(
 
     Raises:
         StoreLocked: another process holds it.
-        StoreError: no store is there and none may be made, or the folder or the database cannot
-            be used.
+        StoreMissing: no store is there and none may be made.
+        StoreError: the folder or the database cannot be used.
         StoreCorrupt: the database is not one.
         StoreMismatch: a newer ragmem wrote it.
     """
@@ -147,8 +147,8 @@ def open_store(
     return open_store(folder, url=url, read_only=True, timeout_seconds=timeout_seconds)
 
 
-def _no_store(folder: Path) -> StoreError:
-    return StoreError(f"there is no store at {folder}; make one: ragmem ingest PATH --store DIR")
+def _no_store(folder: Path) -> StoreMissing:
+    return StoreMissing(f"there is no store at {folder}; make one: ragmem ingest PATH --store DIR")
 
 
 def settle_stamp(store: Store, wanted: Stamp) -> None:

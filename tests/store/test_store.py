@@ -11,7 +11,14 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import text
 
-from ragmem.errors import StoreCorrupt, StoreError, StoreLocked, StoreMismatch, UsageError
+from ragmem.errors import (
+    StoreCorrupt,
+    StoreError,
+    StoreLocked,
+    StoreMismatch,
+    StoreMissing,
+    UsageError,
+)
 from ragmem.store.engine import open_engine, sqlite_url
 from ragmem.store.schema import metadata
 from ragmem.store.stamp import Stamp, write_stamp
@@ -90,7 +97,7 @@ def test_reading_where_nothing_is(tmp_path: Path) -> None:
 def test_writing_only_where_a_store_is(tmp_path: Path, database_url: str | None) -> None:
     folder = tmp_path / "store"
     for options in ({"create": False}, {"read_only": True}):
-        with pytest.raises(StoreError, match=f"no store at {folder}"):
+        with pytest.raises(StoreMissing, match=f"no store at {folder}"):
             open_store(folder, url=database_url, **options)
     open_store(folder, url=database_url).close()
     open_store(folder, url=database_url, create=False).close()
