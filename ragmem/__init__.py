@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from ragmem.filters import AllOf, AnyOf, Condition, Filter, Not, equals
     from ragmem.opening import embed_store_again
     from ragmem.parts import Replacements
+    from ragmem.ports import Connector
     from ragmem.settings import Settings, load_settings
     from ragmem.store.status import SourceStatus, StoreStatus
     from ragmem.types import (
@@ -48,8 +49,11 @@ if TYPE_CHECKING:
         Hit,
         ItemReport,
         PageSpan,
+        RawDocument,
         Scope,
         SearchResult,
+        SkippedItem,
+        SourceItem,
         Stage,
         SyncProgress,
         SyncReport,
@@ -69,6 +73,7 @@ __all__ = [
     "ChecksumMismatch",
     "Citation",
     "Condition",
+    "Connector",
     "Document",
     "DocumentInfo",
     "Filter",
@@ -85,12 +90,15 @@ __all__ = [
     "PermanentSourceError",
     "QuestionTooLong",
     "RagmemError",
+    "RawDocument",
     "Replacements",
     "Scope",
     "SearchResult",
     "SentenceEvent",
     "Settings",
+    "SkippedItem",
     "SourceError",
+    "SourceItem",
     "SourceStatus",
     "Stage",
     "StoreCorrupt",
@@ -115,6 +123,7 @@ __all__ = [
 
 _MODULES = {
     "Agent": "ragmem.app",
+    "Connector": "ragmem.ports",
     "AnswerEvent": "ragmem.agent.answering",
     "Knowledge": "ragmem.agent.knowledge",
     "Replacements": "ragmem.parts",

@@ -1,7 +1,7 @@
 """Typed filters over document metadata, and what they mean.
 
 A filter is a small tree of frozen values. `admits` is the reference meaning; every index
-translates the tree into its own query language and is tested against it.
+judges with it and is tested against it.
 Scopes (who may see a document) are not filters: see `ragmem.types.Scope`.
 """
 

@@ -130,9 +130,15 @@ class ItemReader:
             if content_hash_of(connection, document_id) == content_hash:
                 return state
         with self._tally.stopwatch.timing("parse"):
-            parsed = guarded("the parser", lambda: self._parser.parse(raw))
+            parsed = guarded(
+                "the parser", lambda: self._parser.parse(raw), kind=PermanentSourceError
+            )
         with self._tally.stopwatch.timing("chunk"):
-            chunks = tuple(guarded("the chunker", lambda: self._chunker.chunk(parsed)))
+            chunks = tuple(
+                guarded(
+                    "the chunker", lambda: self._chunker.chunk(parsed), kind=PermanentSourceError
+                )
+            )
         return PreparedDocument(
             document=self._document(document_id, raw, parsed, acl=acl, metadata=metadata),
             content_hash=content_hash,
@@ -178,8 +184,16 @@ class ItemReader:
         )
 
 
-def guarded(whose: str, work: Callable[[], Result]) -> Result:
+def guarded(
+    whose: str, work: Callable[[], Result], *, kind: type[SourceError] = TransientSourceError
+) -> Result:
     """Run code that may be anyone's, so that its failure is one item's and not the run's.
+
+    Args:
+        whose: whose code it is, for the reason.
+        work: the code.
+        kind: what an unforeseen failure becomes: bytes that a parser cannot read once, it never
+            can; a source may answer next time.
 
     Raises:
         SourceError: the work failed.
@@ -191,7 +205,7 @@ def guarded(whose: str, work: Callable[[], Result]) -> Result:
     except RagmemError as error:
         raise PermanentSourceError(str(error)) from error
     except Exception as error:
-        raise TransientSourceError(f"{whose} failed: {type(error).__name__}: {error}") from error
+        raise kind(f"{whose} failed: {type(error).__name__}: {error}") from error
 
 
 def _hash(*facets: object, content: bytes | str = b"") -> str:
