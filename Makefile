@@ -55,6 +55,7 @@ bench: $(VENV)/dev models
 	$(BIN)/python benchmarks/search.py --chunks 10000 100000 $(if $(BENCH_DATA),--data $(BENCH_DATA))
 
 wheel: $(VENV)/core
+	rm -rf dist
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
 
 clean:

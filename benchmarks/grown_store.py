@@ -23,6 +23,7 @@ from ragmem.app import Parts
 from ragmem.store.chunks import replace_chunks, text_hash_of
 from ragmem.store.documents import document_id_of, put_document
 from ragmem.store.embeddings import put_embeddings
+from ragmem.store.index_id import claim_indexes
 from ragmem.store.index_ops import append_op
 from ragmem.store.store import Store, open_store, settle_stamp
 from ragmem.types import PUBLIC, Chunk, Document, FloatMatrix, FloatVector, ParsedDocument
@@ -30,7 +31,7 @@ from ragmem.types import PUBLIC, Chunk, Document, FloatMatrix, FloatVector, Pars
 RESTRICTED = frozenset({"group:staff"})
 """The access list of every fourth document."""
 
-_FORMAT = 1
+_FORMAT = 2
 _REPLACED_WORDS = 0.3
 _JITTER = 0.6  # the length of what is added to a vector of length one
 _DOCUMENTS_A_TRANSACTION = 1000
@@ -67,6 +68,7 @@ def grown_store(texts: Sequence[str], *, chunks: int, cache: Path) -> Path:
         _write(store, batch, parts.embedder.model_id)
     tell("indexing ...")
     parts.indexer(store).apply_pending()
+    claim_indexes(store)
     parts.close()
     store.close()
     done.touch()

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from ragmem.agent.knowledge import Knowledge
     from ragmem.app import Agent
     from ragmem.errors import (
-        BudgetExceeded,
         ChecksumMismatch,
         GenerationError,
         MissingExtra,
@@ -69,7 +68,6 @@ __all__ = [
     "Answer",
     "AnswerEvent",
     "AnyOf",
-    "BudgetExceeded",
     "ChecksumMismatch",
     "Citation",
     "Condition",

@@ -41,6 +41,7 @@ class Agent:
         *,
         settings: Settings | None = None,
         read_only: bool = False,
+        create: bool = True,
         timeout_seconds: float = 0.0,
         replacements: Replacements | None = None,
     ) -> Self:
@@ -52,10 +53,12 @@ class Agent:
             store: the folder.
             settings: how to build, search and answer; the defaults otherwise.
             read_only: share the store with other readers; nothing can be added.
+            create: whether a store that is not there is made; never when opened read-only.
             timeout_seconds: how long to wait for another process that holds the store.
             replacements: parts of your own.
 
         Raises:
+            StoreMissing: there is no store and none is to be made.
             StoreLocked: another process holds the store.
             StoreMismatch: it was built with another embedding model or by a newer ragmem.
             ModelUnavailable: the embedding model is not on this machine.
@@ -63,7 +66,7 @@ class Agent:
         folder = Path(store)
         parts = Parts(folder, settings or load_settings(), replacements=replacements)
         opened = open_and_replay(
-            folder, parts, read_only=read_only, timeout_seconds=timeout_seconds
+            folder, parts, read_only=read_only, create=create, timeout_seconds=timeout_seconds
         )
         return cls(store=opened, parts=parts)
 

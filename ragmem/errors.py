@@ -15,12 +15,11 @@
     |   |-- PermanentSourceError    stays out until the item changes
     |   |   `-- ParseError          the bytes cannot be read as the format they claim
     |   `-- TransientSourceError    may work when tried again
-    |-- ModelError
-    |   |-- UnknownModel            the registry has no such name
-    |   |-- ModelUnavailable        not on this machine and not reachable
-    |   |-- ChecksumMismatch        the file is not the one that was asked for
-    |   `-- GenerationError         the engine failed or its output is unusable
-    `-- BudgetExceeded              a limit on tokens, calls, depth or seconds ran out
+    `-- ModelError
+        |-- UnknownModel            the registry has no such name
+        |-- ModelUnavailable        not on this machine and not reachable
+        |-- ChecksumMismatch        the file is not the one that was asked for
+        `-- GenerationError         the engine failed or its output is unusable
 
 Messages say what was got, what was expected and what to do about it.
 """
@@ -142,15 +141,3 @@ class ChecksumMismatch(ModelError):
 
 class GenerationError(ModelError):
     """The chat model's engine failed or its output is unusable."""
-
-
-class BudgetExceeded(RagmemError):
-    """A limit on tokens, calls, depth or seconds ran out.
-
-    Attributes:
-        partial: what had been produced by then.
-    """
-
-    def __init__(self, message: str, *, partial: str = "") -> None:
-        super().__init__(message)
-        self.partial = partial

@@ -179,8 +179,8 @@ def choose(
 ) -> tuple[Evidence, ...]:
     """The best sentences that fit; always the first, and no sentence said twice.
 
-    Fragments (a caption's "Table 1.", a heading) say nothing by themselves and are only taken
-    first.
+    Fragments (a caption's "Table 1.", a heading, "These are:") say nothing by themselves and are
+    only taken first.
 
     Args:
         sentences: best first.
@@ -210,8 +210,8 @@ def choose(
 
 
 def _is_fragment(text: str, said: Sequence[str]) -> bool:
-    """Whether a text is too short to state something, or is written like a heading."""
-    if len(said) < _FRAGMENT_WORDS:
+    """Whether a text is too short to state something, announces, or is written like a heading."""
+    if len(said) < _FRAGMENT_WORDS or text.endswith(":"):
         return True
     if not text[-1].isalnum():
         return False

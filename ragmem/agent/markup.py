@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 
 _HEADING = re.compile(r"^[ \t]*#{1,6}[ \t]", re.MULTILINE)
-_DEFINITION = re.compile(r"\[[^\]^][^\]]*\]:\s")
-_LINK = re.compile(r"!?\[((?:[^\[\]]|\\.)*)\](?:\([^()]*(?:\([^()]*\)[^()]*)*\)|\[[^\]]*\])")
+_DEFINITION = re.compile(r"\[[^\]^][^\]]*\]:\s|(?:\.\. )?_[^:]+:\s+https?://")
+_LINK = re.compile(r"!?\[((?:[^\[\]\\]|\\.)*)\](?:\([^()]*(?:\([^()]*\)[^()]*)*\)|\[[^\]]*\])")
 _ADDRESS = re.compile(
     r"(?:https?://|www\.|mailto:)\S+|[^\s<>]+@[\w-]+(?:\.[\w-]+)+|<!--.*?-->|</?\w[^>]*>"
 )
@@ -33,7 +33,7 @@ _ASKED = re.compile(
 )
 # Not the day of "2. Mai 2020".
 _MARKER = re.compile(r"(?:#{1,6}|>|[-*+•‣◦▪]|\d{1,3}[.)](?!\s+\S+\s+\d{4}\b))\s+")
-_INNER = r"(?=\S)((?:[^*`\n]|\n(?!\s*\n)|`[^`]*`)+?)(?<=\S)"
+_INNER = r"(?=\S)((?:[^*`]|`[^`]*`)+?)(?<=\S)"
 # Code is matched first, to be left alone.
 _EMPHASIS = re.compile(rf"(`[^`]*`)|(?<![\w*\\])(\*{{1,3}}){_INNER}\2(?![\w*])")
 _UNDERSCORED = re.compile(r"(?<![\w`])_(?=[^\s_])([^_`\n]+)(?<=\S)_(?![\w`])")

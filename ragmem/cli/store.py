@@ -109,7 +109,7 @@ def remove(
     from ragmem.settings import load_settings
 
     scope = scope_of(tenant=tenant, user=user, groups=group)
-    with Agent.open(store, settings=load_settings(settings)) as agent:
+    with Agent.open(store, settings=load_settings(settings), create=False) as agent:
         removed = agent.knowledge.remove(uri, scope=scope)
     if as_json:
         print_json({"removed": removed})
@@ -139,6 +139,6 @@ def reindex(
         if embed:
             embed_store_again(store, settings=chosen, on_progress=show_progress)
         else:
-            with Agent.open(store, settings=chosen) as agent:
+            with Agent.open(store, settings=chosen, create=False) as agent:
                 agent.reindex(on_progress=show_progress)
     print_text(f"{store}: both indexes are built again")

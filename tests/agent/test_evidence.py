@@ -121,6 +121,13 @@ def test_names_that_nothing_mentions(question: str, missing: tuple[str, ...]) ->
     assert unnamed(question, ["The German president cooks tea in a pot."]) == missing
 
 
+def test_an_announcement_is_not_chosen_beside_others() -> None:
+    ranked = rank_evidence("tower", [passage("The tower is tall. The tower has:")], EMBEDDER)
+    assert len(ranked.sentences) == 2
+    first = sorted(ranked.sentences, key=lambda each: each.start)
+    assert choose(first, most_sentences=9, most_words=99) == tuple(first[:1])
+
+
 def test_headings_and_questions_are_no_evidence() -> None:
     text = "# How long is the warranty?\n\nHow long is it? It is 24 months for the lamp.\n"
     ranked = rank_evidence("How long is the warranty?", [passage(text)], EMBEDDER)

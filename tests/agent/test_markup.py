@@ -49,6 +49,7 @@ def test_what_only_looks_like_a_mark_stays(text: str) -> None:
         "# Warranty",
         "How long is it?",
         "[hooks]: https://example.org/hooks",
+        ".. _hooks: https://example.org/hooks",
         "[The MIT License](LICENSE)",
         "* [One](a) | [Two](b)",
         "https://example.org/a?b=1",
