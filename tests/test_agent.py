@@ -108,6 +108,13 @@ def test_a_trace_tells_nothing_of_what_the_scope_may_not_see(agent: Agent) -> No
         assert secret not in str(result)
 
 
+def test_the_status_names_no_source_of_what_the_scope_may_not_see(agent: Agent) -> None:
+    assert agent.knowledge.status().sources == ()
+    assert [s.uri for s in agent.knowledge.status(scope=Scope(user="ana")).sources] == [
+        "texts:texts"
+    ]
+
+
 def test_streaming_ends_with_the_whole_answer(agent: Agent) -> None:
     *sentences, last = agent.stream("How long is the warranty of the kettle?")
     assert isinstance(last, AnswerEvent)

@@ -16,7 +16,7 @@ from ragmem.cli.options import (
     UserOption,
     scope_of,
 )
-from ragmem.cli.output import name_of, print_json, print_text, print_trace
+from ragmem.cli.output import name_of, print_json, print_text, print_trace, print_wrapped
 from ragmem.types import Answer
 
 
@@ -40,11 +40,12 @@ def ask(
     if as_json:
         print_json(_as_json(answer))
         return
-    print_text(answer.text)
+    print_wrapped(answer.text)
     for number, citation in enumerate(answer.citations, start=1):
         page = "" if citation.page is None else f", page {citation.page}"
         quote = " ".join(citation.quote.split())
-        print_text(f"  [{number}] {citation.title or name_of(citation.uri)}{page}: “{quote}”")
+        title = citation.title or name_of(citation.uri)
+        print_wrapped(f"{title}{page}: “{quote}”", indent=f"  [{number}] ")
         print_text(f"      {citation.uri} [{citation.start}:{citation.end}]")
     if trace:
         print_trace(answer.trace)

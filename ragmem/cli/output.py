@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
@@ -29,6 +31,18 @@ def print_trace(trace: Trace) -> None:
     """Print the stages of a trace, one a line."""
     for stage in trace.stages:
         print_text(f"{stage.name:9} {stage.seconds * 1000:7.1f} ms  {dict(stage.details)}")
+
+
+def print_wrapped(text: str, *, indent: str = "") -> None:
+    """Print a paragraph, wrapped to the terminal; in one line where the output is no terminal."""
+    if sys.stdout.isatty():
+        width = max(40, min(100, shutil.get_terminal_size().columns))
+        text = textwrap.fill(
+            text, width=width, initial_indent=indent, subsequent_indent=" " * len(indent)
+        )
+        print_text(text)
+    else:
+        print_text(indent + text)
 
 
 def name_of(uri: str) -> str:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, RowMapping, delete, insert, select
 
 from ragmem.store.clock import utc_now
 from ragmem.store.insert import batches, check_key
-from ragmem.store.schema import source_items, sources
+from ragmem.store.schema import documents, source_items, sources
 
 ItemStatus = Literal["ok", "failed", "retry"]
 """A failed item stays out until it changes; one to retry is read again at the next run."""
@@ -91,6 +91,16 @@ def failed_items(connection: Connection, source_id: int) -> list[ItemState]:
         .order_by(source_items.c.uri)
     )
     return [_item(row) for row in connection.execute(query).mappings()]
+
+
+def access_lists(connection: Connection, source_id: int) -> set[frozenset[str]]:
+    """The distinct access lists of a source's documents."""
+    query = (
+        select(documents.c.acl)
+        .join(source_items, source_items.c.document_id == documents.c.id)
+        .where(source_items.c.source_id == source_id)
+    )
+    return {frozenset(acl) for acl in connection.execute(query).scalars()}
 
 
 def put_items(connection: Connection, source_id: int, items: Sequence[ItemState]) -> None:

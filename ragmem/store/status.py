@@ -13,7 +13,7 @@ from ragmem.store.chunks import count_chunks
 from ragmem.store.documents import list_documents
 from ragmem.store.index_ops import count_pending
 from ragmem.store.jobs import last_job
-from ragmem.store.sources import Source, failed_items, list_sources
+from ragmem.store.sources import Source, access_lists, failed_items, list_sources
 from ragmem.store.stamp import read_stamp
 from ragmem.store.store import Store
 from ragmem.types import DocumentInfo, ItemReport, Scope
@@ -47,7 +47,8 @@ class StoreStatus:
         documents: those that the scope sees, by URI.
         chunks: chunks over all tenants.
         pending: changes that the indexes have not made yet.
-        sources: the tenant's sources, by URI.
+        sources: the tenant's sources, by URI; those with a document that the scope does not see
+            are left out, for their names and failures would tell of it.
     """
 
     embedding_model: str
@@ -69,6 +70,10 @@ def read_status(store: Store, *, scope: Scope) -> StoreStatus:
             sources=tuple(
                 _source_status(connection, source)
                 for source in list_sources(connection, tenant=scope.tenant)
+                if all(
+                    scope.sees(tenant=source.tenant, acl=acl)
+                    for acl in access_lists(connection, source.id)
+                )
             ),
         )
 
