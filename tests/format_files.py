@@ -118,6 +118,15 @@ def pdf(pages: list[list[str]], *, outline: list[tuple[str, int]] | None = None)
     return _pdf_file(objects)
 
 
+def encrypted_pdf() -> bytes:
+    """A PDF whose encryption dictionary fits no empty password."""
+    plain = pdf([["secret"]])
+    entry = (
+        b"/Encrypt << /Filter /Standard /V 1 /R 2 /P -4 /O <" + b"41" * 32 + b"> /U <" + b"42" * 32
+    ) + b"> >> /ID [<00> <00>]"
+    return plain.replace(b"/Root 1 0 R >>", b"/Root 1 0 R " + entry + b" >>")
+
+
 def _escaped(text: str) -> str:
     return text.replace("\\", r"\\").replace("(", r"\(").replace(")", r"\)")
 

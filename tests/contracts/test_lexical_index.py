@@ -207,10 +207,10 @@ def test_a_word_counts_once_whatever_the_languages_present(opener: Open, tmp_pat
 def test_long_query_and_long_text(index: LexicalIndex) -> None:
     words = [f"word{i}" for i in range(12_000)]
     fill(index, entry("a", "word7 word8"), entry("b", " ".join(words)), entry("c", "x" * 100_000))
-    started = time.perf_counter()
+    started = time.process_time()
     assert set(found(index, " ".join(words))) == {"a", "b"}
     assert found(index, "A" * 100_000) == []
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_adding_again_and_replacing(index: LexicalIndex) -> None:

@@ -10,6 +10,7 @@ from format_files import (
     TITLE,
     all_formats,
     docx,
+    encrypted_pdf,
     epub,
     paragraph,
     pdf,
@@ -94,15 +95,6 @@ def test_write_all_writes_each_format(tmp_path: Path) -> None:
     paths = write_all(tmp_path / "new")
     assert {path.suffix[1:] for path in paths.values()} == set(FORMATS)
     assert all(path.read_bytes() for path in paths.values())
-
-
-def encrypted_pdf() -> bytes:
-    """A PDF whose encryption dictionary fits no empty password."""
-    plain = pdf([["secret"]])
-    entry = (
-        b"/Encrypt << /Filter /Standard /V 1 /R 2 /P -4 /O <" + b"41" * 32 + b"> /U <" + b"42" * 32
-    ) + b"> >> /ID [<00> <00>]"
-    return plain.replace(b"/Root 1 0 R >>", b"/Root 1 0 R " + entry + b" >>")
 
 
 def lying_docx() -> bytes:

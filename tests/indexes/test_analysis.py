@@ -113,10 +113,10 @@ def test_terms_hold_no_white_space_and_are_found_again(text: str, name: str) -> 
 
 @pytest.mark.parametrize("text", ["a" * 300_000, "aB" * 150_000, "a_" * 150_000, "語" * 300_000])
 def test_time_grows_with_length_only(text: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     ANALYZER.terms(text, "code")
     ANALYZER.groups(text, ["code", "en"])
-    assert time.perf_counter() - started < 3
+    assert time.process_time() - started < 3
 
 
 def test_settled_scores_forget_the_last_digits() -> None:
