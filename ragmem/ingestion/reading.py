@@ -204,7 +204,7 @@ def guarded(
         raise
     except RagmemError as error:
         raise PermanentSourceError(str(error)) from error
-    except Exception as error:
+    except Exception as error:  # a connector or a parser may raise anything
         raise kind(f"{whose} failed: {type(error).__name__}: {error}") from error
 
 
