@@ -81,6 +81,7 @@ class Agent:
 
     def _make_knowledge(self) -> Knowledge:
         store, parts = self._store, self._parts
+        indexer = parts.indexer(store)
         return Knowledge(
             store=store,
             engine=SyncEngine(
@@ -88,9 +89,9 @@ class Agent:
                 parser=parts.parser,
                 chunker=parts.chunker,
                 embedder=parts.embedder,
-                indexer=parts.indexer(store),
+                indexer=indexer,
             ),
-            indexer=parts.indexer(store),
+            indexer=indexer,
             searcher=parts.searcher(store),
             connector_for=parts.connector_for,
             lock=self._lock,

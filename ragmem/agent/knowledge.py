@@ -35,7 +35,7 @@ from ragmem.types import (
     TextDocument,
 )
 
-_EVERYONE = Scope()
+_ANYONE = Scope()
 
 
 class ConnectorChooser(Protocol):
@@ -144,7 +144,7 @@ class Knowledge:
         with self._lock:
             return self._engine.sync(connector, options=options, on_progress=on_progress)
 
-    def remove(self, uri: str | Path, *, scope: Scope = _EVERYONE) -> int:
+    def remove(self, uri: str | Path, *, scope: Scope = _ANYONE) -> int:
         """Remove a document, or a source with all documents that no other source has.
 
         The next `add` of a source that still holds the document brings it back.
@@ -187,7 +187,7 @@ class Knowledge:
         question: str,
         *,
         k: int = 10,
-        scope: Scope = _EVERYONE,
+        scope: Scope = _ANYONE,
         where: Filter | None = None,
         ranking: Ranking = "default",
     ) -> SearchResult:
@@ -210,11 +210,11 @@ class Knowledge:
         self._store.check_open()
         return self._searcher.search(question, k=k, scope=scope, where=where, ranking=ranking)
 
-    def documents(self, *, scope: Scope = _EVERYONE) -> list[DocumentInfo]:
+    def documents(self, *, scope: Scope = _ANYONE) -> list[DocumentInfo]:
         """The documents that the scope sees, by URI."""
         return self._reader.documents(scope=scope)
 
-    def document(self, uri: str | Path, *, scope: Scope = _EVERYONE) -> Document:
+    def document(self, uri: str | Path, *, scope: Scope = _ANYONE) -> Document:
         """One document with its text.
 
         Args:
@@ -226,6 +226,6 @@ class Knowledge:
         """
         return self._reader.document(uri, scope=scope)
 
-    def status(self, *, scope: Scope = _EVERYONE) -> StoreStatus:
+    def status(self, *, scope: Scope = _ANYONE) -> StoreStatus:
         """The store in numbers, and how each source's last run ended."""
         return self._reader.status(scope=scope)

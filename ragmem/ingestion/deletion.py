@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection
 
 from ragmem.store.chunks import chunk_ids_of_documents
-from ragmem.store.documents import delete_documents, read_documents_by_id
+from ragmem.store.documents import delete_documents, written_as
 from ragmem.store.index_ops import append_op
 from ragmem.store.sources import (
     Source,
@@ -63,9 +63,9 @@ def drop_source(connection: Connection, source: Source, *, scope: Scope) -> list
     items = read_items(connection, source.id)
     ids = [item.document_id for item in items.values() if item.document_id is not None]
     hidden = {
-        document.id
-        for document in read_documents_by_id(connection, ids)
-        if not scope.sees(tenant=document.tenant, acl=document.acl)
+        document_id
+        for document_id, document in written_as(connection, ids).items()
+        if not scope.sees(tenant=source.tenant, acl=document.acl)
     }
     uris = [item.uri for item in items.values() if item.document_id not in hidden]
     dropped = drop_items(connection, source, uris, [each for each in ids if each not in hidden])

@@ -19,7 +19,7 @@ from ragmem.ingestion.checks import check_acl, check_metadata, check_text
 from ragmem.ingestion.tally import Tally
 from ragmem.ingestion.writer import PreparedDocument
 from ragmem.ports import Chunker, Connector, Parser
-from ragmem.store.documents import content_hash_of, document_id_of, read_documents_by_id
+from ragmem.store.documents import WrittenAs, document_id_of, written_as
 from ragmem.store.sources import ItemState
 from ragmem.store.store import Store
 from ragmem.types import (
@@ -105,9 +105,11 @@ class ItemReader:
         with self._tally.stopwatch.timing("fetch"):
             raw = guarded("the connector", lambda: self._connector.fetch(item))
         document_id = document_id_of(tenant=self._options.tenant, uri=item.uri)
+        with self._store.reading() as connection:
+            before = written_as(connection, [document_id]).get(document_id)
         try:
             check_text(item.uri)
-            acl = self._acl(document_id, raw)
+            acl = self._acl(raw, before)
             metadata = check_metadata(raw.metadata)
         except UsageError as error:
             raise PermanentSourceError(str(error)) from error
@@ -126,9 +128,8 @@ class ItemReader:
             document_id=document_id,
             content_hash=content_hash,
         )
-        with self._store.reading() as connection:
-            if content_hash_of(connection, document_id) == content_hash:
-                return state
+        if before is not None and before.content_hash == content_hash:
+            return state
         with self._tally.stopwatch.timing("parse"):
             parsed = guarded(
                 "the parser", lambda: self._parser.parse(raw), kind=PermanentSourceError
@@ -147,15 +148,12 @@ class ItemReader:
             warnings=parsed.warnings,
         )
 
-    def _acl(self, document_id: str, raw: RawDocument) -> frozenset[str]:
+    def _acl(self, raw: RawDocument, before: WrittenAs | None) -> frozenset[str]:
         if self._options.acl:
             return check_acl(self._options.acl)
         if raw.acl is not None:
             return check_acl(raw.acl)
-        with self._store.reading() as connection:
-            for document in read_documents_by_id(connection, [document_id]):
-                return document.acl
-        return PUBLIC
+        return PUBLIC if before is None else before.acl
 
     def _document(
         self,

@@ -11,7 +11,7 @@ from ragmem.ingestion.reading import ItemReader, guarded
 from ragmem.ingestion.tally import Tally
 from ragmem.ingestion.writer import DocumentWriter, PreparedDocument
 from ragmem.ports import Connector
-from ragmem.store.documents import content_hashes_of
+from ragmem.store.documents import WrittenAs, written_as
 from ragmem.store.embeddings import delete_unused_embeddings
 from ragmem.store.sources import ItemState, Source, put_items
 from ragmem.store.store import Store
@@ -84,9 +84,9 @@ class SyncRun:
         items, skipped, complete = self._discover()
         documents = [state.document_id for state in self._before.values() if state.document_id]
         with self._store.reading() as connection:
-            hashes = content_hashes_of(connection, documents)
+            written = written_as(connection, documents)
         for item in items.values():
-            self._handle(item, hashes)
+            self._handle(item, written)
         self._flush()
         for left_out in skipped.values():
             self._tally.skipped(left_out.uri, left_out.reason)
@@ -124,13 +124,14 @@ class SyncRun:
                 return items, skipped, False
         return items, skipped, True
 
-    def _handle(self, item: SourceItem, hashes: dict[str, str]) -> None:
+    def _handle(self, item: SourceItem, written: dict[str, WrittenAs]) -> None:
         """Decide by the fingerprint alone where it tells enough; else read the item."""
         known = self._before.get(item.uri)
         token = self._reader.token(item)
         if known is not None and item.fingerprint and known.fingerprint == token:
             # Another source may have written the same document since, or someone removed it.
-            as_written = known.content_hash == hashes.get(known.document_id or "")
+            document = written.get(known.document_id or "")
+            as_written = document is not None and document.content_hash == known.content_hash
             if known.status == "ok" and as_written:
                 self._tally.unchanged(item.uri)
                 return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, Select, delete, func, insert, select, update
@@ -53,20 +54,23 @@ def put_document(connection: Connection, document: Document, *, content_hash: st
     return True
 
 
-def content_hash_of(connection: Connection, document_id: str) -> str | None:
-    """The hash a document was written with; None when it is not there."""
-    found = connection.execute(
-        select(documents.c.content_hash).where(documents.c.id == document_id)
-    ).scalar()
-    return None if found is None else str(found)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrittenAs:
+    """What a stored document was written with, besides its text."""
+
+    content_hash: str
+    acl: frozenset[str]
 
 
-def content_hashes_of(connection: Connection, document_ids: Sequence[str]) -> dict[str, str]:
-    """The hashes that documents were written with, by id; those not there are left out."""
-    found: dict[str, str] = {}
+def written_as(connection: Connection, document_ids: Sequence[str]) -> dict[str, WrittenAs]:
+    """What documents were written with, by id; those not there are left out. Reads no text."""
+    found: dict[str, WrittenAs] = {}
     for batch in batches(document_ids):
-        query = select(documents.c.id, documents.c.content_hash).where(documents.c.id.in_(batch))
-        found |= {row.id: row.content_hash for row in connection.execute(query)}
+        query = select(documents.c.id, documents.c.content_hash, documents.c.acl).where(
+            documents.c.id.in_(batch)
+        )
+        for row in connection.execute(query):
+            found[row.id] = WrittenAs(content_hash=row.content_hash, acl=frozenset(row.acl))
     return found
 
 
