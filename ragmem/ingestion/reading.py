@@ -108,7 +108,6 @@ class ItemReader:
         with self._store.reading() as connection:
             before = written_as(connection, [document_id]).get(document_id)
         try:
-            check_text(item.uri)
             acl = self._acl(raw, before)
             metadata = check_metadata(raw.metadata)
         except UsageError as error:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ragmem.errors import PermanentSourceError, SourceError
+from ragmem.errors import PermanentSourceError, SourceError, UsageError
+from ragmem.ingestion.checks import check_text
 from ragmem.ingestion.deletion import drop_items
 from ragmem.ingestion.indexer import Indexer
 from ragmem.ingestion.reading import ItemReader, guarded
@@ -109,6 +110,14 @@ class SyncRun:
         def listen() -> None:
             for found in self._connector.discover():
                 if found.uri in items or found.uri in skipped:
+                    continue
+                try:
+                    check_text(found.uri)
+                except UsageError as error:
+                    # Such a name can be neither stored nor hashed, only reported.
+                    uri = found.uri.encode("ascii", "backslashreplace").decode()
+                    self._tally.discovered(uri)
+                    self._tally.failed(uri, str(error))
                     continue
                 if isinstance(found, SkippedItem):
                     skipped[found.uri] = found

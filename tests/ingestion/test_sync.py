@@ -303,3 +303,11 @@ def test_a_skipped_document_is_counted_once(bench: Bench) -> None:
     connector.texts, connector.skips = {}, {"a": "the file is empty"}
     report = bench.sync(connector)
     assert (counts(report), len(report.skipped)) == ((0, 0, 0, 0), 1)
+
+
+def test_a_name_that_cannot_be_stored_is_one_items_failure(bench: Bench) -> None:
+    report = bench.sync(DictConnector({"a": "one", "b\ud800": "two", "c\0": "three"}))
+    assert counts(report) == (1, 0, 0, 0)
+    assert len(report.failed) == 2
+    assert all("cannot be stored" in item.reason for item in report.failed)
+    assert report.failed[0].uri == "b\\ud800"
