@@ -107,7 +107,24 @@ class ParseError(PermanentSourceError):
 
 
 class TransientSourceError(SourceError):
-    """The item may work when tried again."""
+    """The item may work when tried again.
+
+    Attributes:
+        retry_after_seconds: how long the source asked to be left alone; None where it said nothing.
+        worth_waiting: whether seconds may make it work, so that this run tries again; otherwise
+            the next run does.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_after_seconds: float | None = None,
+        worth_waiting: bool = True,
+    ) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+        self.worth_waiting = worth_waiting
 
 
 class ModelError(RagmemError):

@@ -5,17 +5,16 @@ Parts are built when they are first needed: showing a document loads neither mod
 
 from __future__ import annotations
 
-import re
 import shutil
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TypeVar
 
-from ragmem.errors import UnknownSource, UsageError
+from ragmem.connecting import connect
+from ragmem.errors import UsageError
 from ragmem.ingestion.indexer import Indexer
 from ragmem.models.cache import model_path
 from ragmem.ports import (
@@ -34,11 +33,11 @@ from ragmem.settings import Settings
 from ragmem.store.reader import StoreReader
 from ragmem.store.stamp import Stamp
 from ragmem.store.store import Store
+from ragmem.types import SourceDescription
 
 _T = TypeVar("_T")
 _CHUNK_TOKENS = 254
 """The default embedder's window; longer chunks say more than one vector can hold."""
-_SCHEME = re.compile(r"^([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,30 +209,21 @@ class Parts:
             model_id=self.embedder.model_id,
         )
 
-    def connector_for(self, location: str | Path) -> Connector:
-        """The connector for a path, a glob or a URI, among those installed.
+    def connector_for(self, source: SourceDescription) -> Connector:
+        """The connector for a source, among those installed.
 
         Raises:
             UnknownSource: none takes it, or nothing is there.
+            UsageError: an option is wrong.
         """
-        scheme = _SCHEME.match(str(location))
-        if scheme is None or scheme[1].lower() == "file":
-            from connectors.files import FilesConnector
-            from ragmem.parsing.formats import SUPPORTED_SUFFIXES
+        from ragmem.parsing.formats import SUPPORTED_SUFFIXES
 
-            return FilesConnector(
-                location,
-                suffixes=SUPPORTED_SUFFIXES,
-                max_file_bytes=self.settings.max_file_bytes,
-            )
-        for entry_point in entry_points(group="ragmem.connectors"):
-            kind = entry_point.load()
-            if scheme[1].lower() in kind.schemes:
-                connector: Connector = kind(str(location))
-                return connector
-        raise UnknownSource(
-            f"no connector is installed for {scheme[1]}:// (in {location}); "
-            "give a file, a folder, a glob, or install a package that brings the connector"
+        return connect(
+            source,
+            defaults={
+                "suffixes": SUPPORTED_SUFFIXES,
+                "max_file_bytes": self.settings.max_file_bytes,
+            },
         )
 
     def index_folders_exist(self) -> bool:

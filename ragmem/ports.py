@@ -8,13 +8,14 @@ thread-safe says so.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from ragmem.filters import Filter
 from ragmem.types import (
     Candidate,
     Chunk,
     Completion,
+    Conversation,
     FloatMatrix,
     FloatVector,
     Hit,
@@ -29,11 +30,22 @@ from ragmem.types import (
 
 
 class Connector(Protocol):
-    """A source of documents. `discover` lists, `fetch` reads; neither changes the source."""
+    """A source of documents. `discover` lists, `fetch` reads; neither changes the source.
+
+    A class found through the entry points also has `schemes`, the URI schemes it takes, and may
+    have a class method `recognizes(location: str) -> bool` for locations that are its own whatever
+    their scheme. Its `__init__` takes the location, then typed keyword-only options.
+
+    Both methods are called by one thread, in turns: an item may be fetched before the next is
+    listed. What else a connector can do is told by the Protocols below.
+    """
 
     @property
     def source_uri(self) -> str:
-        """The source's own URI, stable over runs: what the last run is compared with."""
+        """The source's own URI, stable over runs: what the last run is compared with.
+
+        It is stored and shown, so it holds no password.
+        """
         ...
 
     def discover(self) -> Iterator[SourceItem | SkippedItem]:
@@ -50,6 +62,72 @@ class Connector(Protocol):
         Raises:
             PermanentSourceError: it cannot be read until it changes.
             TransientSourceError: it may be readable later.
+        """
+        ...
+
+
+@runtime_checkable
+class FetchesInParallel(Protocol):
+    """A connector whose `fetch` several threads may call at once, also while it lists."""
+
+    @property
+    def parallel_fetches(self) -> int:
+        """How many fetches may run at once."""
+        ...
+
+
+@runtime_checkable
+class ListsOnlyNews(Protocol):
+    """A connector that lists what is new; what it no longer lists is not gone."""
+
+    @property
+    def lists_only_news(self) -> bool:
+        """Whether documents stay although they are not listed any more."""
+        ...
+
+
+class Notes(Protocol):
+    """What a connector wrote down at earlier runs over a source, such as ETags.
+
+    A cache: it may be empty at any time, and a note may be newer than the documents in the store.
+    """
+
+    def read(self, key: str) -> str | None:
+        """What was last written under a key, None when nothing was."""
+        ...
+
+    def write(self, key: str, value: str) -> None:
+        """Write down for later runs; texts without NUL."""
+        ...
+
+
+@runtime_checkable
+class TakesNotes(Protocol):
+    """A connector that keeps notes between runs."""
+
+    def use_notes(self, notes: Notes) -> None:
+        """Called before each `discover`."""
+        ...
+
+
+@runtime_checkable
+class Closes(Protocol):
+    """A connector that holds connections or files while it is used."""
+
+    def close(self) -> None:
+        """Called after each run; the next `discover` opens them again."""
+        ...
+
+
+@runtime_checkable
+class HoldsConversations(Protocol):
+    """A connector over conversations, which memory may take as past episodes."""
+
+    def conversations(self) -> Iterator[Conversation]:
+        """The conversations, each whole, oldest first.
+
+        Raises:
+            SourceError: the source cannot be read to its end.
         """
         ...
 

@@ -64,6 +64,21 @@ class Scope:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SourceDescription:
+    """A source as a person names it.
+
+    Attributes:
+        location: a path, a glob or a URI.
+        connector: the connector's name; None to choose by the location.
+        options: the connector's own options.
+    """
+
+    location: str
+    connector: str | None = None
+    options: Mapping[str, object] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SourceItem:
     """One thing a connector found.
 
@@ -110,6 +125,38 @@ class RawDocument:
     modified_at: datetime | None = None
     metadata: Metadata = field(default_factory=dict)
     acl: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Utterance:
+    """What somebody said in a conversation.
+
+    Attributes:
+        id: unique within the conversation.
+        actor: who said it, as the source names them.
+        at: when, with a time zone.
+        reply_to: the id of the utterance it answers, where the source tells.
+    """
+
+    id: str
+    actor: str
+    text: str
+    at: datetime
+    reply_to: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversation:
+    """A conversation of the past.
+
+    Attributes:
+        id: unique within the source and the same in every export of it.
+        utterances: in the order they were said.
+    """
+
+    id: str
+    title: str
+    utterances: tuple[Utterance, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
@@ -31,6 +31,7 @@ from ragmem.types import (
     Metadata,
     Scope,
     SearchResult,
+    SourceDescription,
     SyncReport,
     TextDocument,
 )
@@ -41,8 +42,8 @@ _ANYONE = Scope()
 class ConnectorChooser(Protocol):
     """Makes the connector for a location; the app knows which there are."""
 
-    def __call__(self, location: str | Path) -> Connector:
-        """The connector for a path, a glob or a URI.
+    def __call__(self, source: SourceDescription) -> Connector:
+        """The connector for a source.
 
         Raises:
             UnknownSource: none takes it, or nothing is there.
@@ -109,15 +110,29 @@ class Knowledge:
         with self._lock:
             return self._engine.sync(connector, options=options, on_progress=on_progress)
 
-    def connector(self, location: str | Path) -> Connector:
-        """The connector that `add` would use for a location.
+    def connector(
+        self,
+        location: str | Path,
+        *,
+        name: str | None = None,
+        options: Mapping[str, object] | None = None,
+    ) -> Connector:
+        """The connector that `add` would use for a location, or the one of this name.
+
+        Args:
+            location: a path, a glob or a URI.
+            name: a connector's name; by default the location tells.
+            options: the connector's own options.
 
         Raises:
             UnknownSource: nothing is there, or no connector takes it.
+            UsageError: an option is wrong.
         """
         if not str(location).strip():
             raise UnknownSource("the source is empty; name a file, a folder, a glob or a URI")
-        return self._connector_for(location)
+        return self._connector_for(
+            SourceDescription(location=str(location), connector=name, options=options)
+        )
 
     def add_texts(
         self,

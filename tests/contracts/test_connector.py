@@ -1,23 +1,27 @@
 """What every connector promises, whatever it lists."""
 
+import importlib
+import pkgutil
+from collections.abc import Iterator
 from pathlib import Path
 
+import connector_worlds
 import pytest
-from format_files import write_all
 
-from connectors.files import FilesConnector
 from ragmem.errors import SourceError
-from ragmem.ports import Connector
+from ragmem.ports import Closes, Connector
 from ragmem.types import SkippedItem, SourceItem
 
+WORLDS = [module.name for module in pkgutil.iter_modules(connector_worlds.__path__)]
 
-@pytest.fixture(params=["folder", "glob", "uri"])
-def connector(request: pytest.FixtureRequest, tmp_path: Path) -> Connector:
-    folder = tmp_path / "documents"
-    write_all(folder)
-    (folder / "empty.txt").touch()
-    locations = {"folder": str(folder), "glob": f"{folder}/*", "uri": folder.as_uri()}
-    return FilesConnector(locations[request.param])
+
+@pytest.fixture(params=WORLDS)
+def connector(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Connector]:
+    world = importlib.import_module(f"connector_worlds.{request.param}")
+    with world.opened(tmp_path) as connector:
+        yield connector
+        if isinstance(connector, Closes):
+            connector.close()
 
 
 def items(connector: Connector) -> list[SourceItem]:
@@ -53,3 +57,11 @@ def test_what_is_skipped_has_a_reason(connector: Connector) -> None:
 def test_what_is_not_there_is_a_source_error(connector: Connector) -> None:
     with pytest.raises(SourceError):
         connector.fetch(SourceItem(uri=items(connector)[0].uri + ".gone"))
+
+
+def test_closing_is_not_the_end(connector: Connector) -> None:
+    before = list(connector.discover())
+    if isinstance(connector, Closes):
+        connector.close()
+        connector.close()
+    assert list(connector.discover()) == before
