@@ -21,7 +21,8 @@ from figures import tell
 from ragmem import Settings
 from ragmem.app import Parts
 from ragmem.store.chunks import replace_chunks, text_hash_of
-from ragmem.store.documents import document_id_of, put_document
+from ragmem.store.document_uris import document_id_of
+from ragmem.store.documents import put_document
 from ragmem.store.embeddings import put_embeddings
 from ragmem.store.index_id import claim_indexes
 from ragmem.store.index_ops import append_op

@@ -83,8 +83,8 @@ def _chosen(source: SourceDescription) -> tuple[str, ConnectorClass]:
     if by_scheme is not None:
         return by_scheme
     raise UnknownSource(
-        f"no connector is installed for {scheme}:// (in {location}); give a file, a folder, a glob, "
-        "or install a package that brings the connector"
+        f"no connector is installed for {scheme}:// (in {location}); give a file, a folder, "
+        "a glob, or install a package that brings the connector"
         + "".join(f"; {problem}" for problem in broken)
     )
 

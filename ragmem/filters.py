@@ -8,7 +8,7 @@ Scopes (who may see a document) are not filters: see `ragmem.types.Scope`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from ragmem.errors import UsageError
@@ -22,8 +22,9 @@ class Condition:
     """One comparison of a metadata field.
 
     `in` takes a tuple of scalars and admits a field equal to one of them; `contains` takes a
-    string and admits a field that is a tuple holding it. A missing field admits nothing, but for
-    `!=`, which it satisfies.
+    string and admits a field that is a tuple holding it. A field with several values satisfies the
+    other operators when one of its values does, and `!=` when none is equal. A missing field
+    admits nothing, but for `!=`, which it satisfies.
     """
 
     field: str
@@ -98,15 +99,20 @@ def admits(where: Filter | None, metadata: Mapping[str, MetadataValue]) -> bool:
 
 def _holds(condition: Condition, actual: MetadataValue | None) -> bool:
     operator, wanted = condition.operator, condition.value
-    if operator == "in":
-        return isinstance(wanted, tuple) and any(_same(actual, value) for value in wanted)
     if operator == "contains":
         return isinstance(actual, tuple) and wanted in actual
-    if operator == "==":
-        return _same(actual, wanted)
     if operator == "!=":
-        return not _same(actual, wanted)
-    return _ordered(operator, actual, wanted)
+        return not _holds(replace(condition, operator="=="), actual)
+    values = actual if isinstance(actual, tuple) else (actual,)
+    return any(_holds_for(operator, value, wanted) for value in values)
+
+
+def _holds_for(operator: Operator, value: object, wanted: object) -> bool:
+    if operator == "in":
+        return isinstance(wanted, tuple) and any(_same(value, each) for each in wanted)
+    if operator == "==":
+        return _same(value, wanted)
+    return _ordered(operator, value, wanted)
 
 
 def _kind(value: object) -> str:

@@ -7,7 +7,8 @@ thread-safe says so.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from ragmem.filters import Filter
@@ -116,6 +117,25 @@ class Closes(Protocol):
 
     def close(self) -> None:
         """Called after each run; the next `discover` opens them again."""
+        ...
+
+
+@runtime_checkable
+class Watchable(Protocol):
+    """A connector over a folder of this machine whose changes can be listened to."""
+
+    @property
+    def watched_folder(self) -> Path:
+        """The folder that everything of the source lies in."""
+        ...
+
+    @property
+    def watches_subfolders(self) -> bool:
+        """Whether what lies deeper counts as well."""
+        ...
+
+    def concerns(self, paths: Collection[Path]) -> bool:
+        """Whether changes at these paths below the folder may change what is listed."""
         ...
 
 

@@ -196,7 +196,13 @@ class ParsedDocument:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """A document as the store holds it."""
+    """A document as the store holds it.
+
+    Attributes:
+        uri: where it is; the first in the order of text where exact copies of it are elsewhere.
+        metadata: those of all its URIs: where they differ, a field holds each of its values.
+        other_uris: where the copies are.
+    """
 
     id: str
     uri: str
@@ -209,6 +215,7 @@ class Document:
     metadata: Metadata
     tenant: str
     acl: frozenset[str]
+    other_uris: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,6 +231,7 @@ class DocumentInfo:
     chunks: int
     metadata: Metadata
     acl: frozenset[str]
+    other_uris: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -363,6 +371,9 @@ class Hit:
     Attributes:
         score: the final score; hits are sorted by it, best first.
         scores: every component by stage name (`dense`, `lexical`, `fused`, `reranked`, ...).
+        other_uris: where exact copies of the document are.
+        near_duplicates: documents that are nearly the same and say nearly the same here; their
+            hits were left out.
     """
 
     document_uri: str
@@ -377,6 +388,8 @@ class Hit:
     page: int | None = None
     metadata: Metadata = field(default_factory=dict)
     context: str = ""
+    other_uris: tuple[str, ...] = ()
+    near_duplicates: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -459,10 +472,12 @@ class SyncReport:
     """What a sync did: every item found is in exactly one of the first six.
 
     Attributes:
-        added, updated, unchanged, deleted: numbers of documents.
+        added, updated, unchanged, deleted: numbers of items that are documents.
         failed: items that could not be read.
         skipped: items that were left out on purpose.
         warnings: documents that were ingested with something repaired or left out.
+        copies: how many of those added or updated are exact copies of another document, stored
+            once with it.
         chunks: chunks written.
         embedded: texts that the embedder read; cached ones do not count.
         seconds: wall time by stage, `total` included.
@@ -475,9 +490,16 @@ class SyncReport:
     failed: tuple[ItemReport, ...] = ()
     skipped: tuple[ItemReport, ...] = ()
     warnings: tuple[ItemReport, ...] = ()
+    copies: int = 0
     chunks: int = 0
     embedded: int = 0
     seconds: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def discovered(self) -> int:
+        """How many items the source listed."""
+        documents = self.added + self.updated + self.unchanged
+        return documents + len(self.failed) + len(self.skipped)
 
     @property
     def complete(self) -> bool:
@@ -490,9 +512,11 @@ class SyncProgress:
     """One step of a running sync, for progress bars and callbacks.
 
     Attributes:
-        stage: what just happened to `uri`; `committed` means it is safe in the store. `embedded`
-            and `indexed` are steps inside a group of documents and have no URI.
-        done, total: items handled and items found, or chunks in the steps inside a group.
+        stage: what just happened to `uri`; `committed` means it is safe in the store, `waiting`
+            that it is tried again in a moment. `embedded` and `indexed` are steps inside a group of
+            documents and have no URI.
+        done, total: items handled and items found so far, or chunks in the steps inside a group.
+        reason: why it failed, is skipped or waits; empty otherwise.
     """
 
     stage: Literal[
@@ -505,7 +529,9 @@ class SyncProgress:
         "failed",
         "skipped",
         "deleted",
+        "waiting",
     ]
     uri: str
     done: int
     total: int
+    reason: str = ""

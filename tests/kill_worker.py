@@ -25,10 +25,10 @@ from ragmem.indexes.chroma import ChromaIndex
 from ragmem.indexes.tantivy import TantivyIndex
 from ragmem.ingestion.indexer import Indexer
 from ragmem.ingestion.reading import SyncOptions
-from ragmem.ingestion.run import GroupSizes
+from ragmem.ingestion.committing import GroupSizes
 from ragmem.ingestion.sync import SyncEngine
 from ragmem.store.chunks import all_chunk_ids, chunk_ids_of
-from ragmem.store.documents import document_id_of
+from ragmem.store.document_uris import document_id_of
 from ragmem.store.reader import StoreReader
 from ragmem.store.store import Store, open_store
 from ragmem.types import ParsedDocument, Scope, SyncProgress

@@ -60,7 +60,12 @@ def condition(field: str, operator: Operator, value: Scalar | tuple[Scalar, ...]
         ("tags", "contains", "red", True),
         ("tags", "contains", "re", False),
         ("author", "contains", "Ana", False),
-        ("tags", "==", "red", False),
+        ("tags", "==", "red", True),
+        ("tags", "==", "r", False),
+        ("tags", "!=", "red", False),
+        ("tags", "!=", "green", True),
+        ("tags", "in", ("green", "red"), True),
+        ("tags", "<", "red", True),
     ],
 )
 def test_condition(

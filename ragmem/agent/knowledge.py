@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
 from ragmem.errors import UnknownSource
 from ragmem.filters import Filter
 from ragmem.ingestion.checks import check_metadata
-from ragmem.ingestion.deletion import drop_documents, drop_source
+from ragmem.ingestion.copies import detach
+from ragmem.ingestion.deletion import drop_source
 from ragmem.ingestion.indexer import Indexer
+from ragmem.ingestion.mapping import MetadataMapping
 from ragmem.ingestion.reading import SyncOptions
+from ragmem.ingestion.recipes import SourceRequest, from_recipe, to_recipe
 from ragmem.ingestion.sync import SyncEngine
 from ragmem.ingestion.tally import ProgressCallback
 from ragmem.ingestion.texts import TextDocuments
 from ragmem.ports import Connector
 from ragmem.retrieval.search import Ranking, Searcher
 from ragmem.store.audit import record_action
+from ragmem.store.document_uris import document_id_of, documents_at_places
 from ragmem.store.embeddings import delete_unused_embeddings
 from ragmem.store.reader import StoreReader, names_of
-from ragmem.store.sources import list_sources
+from ragmem.store.sources import failed_items, list_sources
 from ragmem.store.status import StoreStatus
 from ragmem.store.store import Store
 from ragmem.types import (
@@ -75,64 +80,82 @@ class Knowledge:
 
     def add(
         self,
-        source: str | Path | Connector,
+        source: str | Path | SourceDescription | Connector,
         *,
         tenant: str = "default",
         acl: Iterable[str] = PUBLIC,
         metadata: Metadata | None = None,
+        mapping: MetadataMapping | None = None,
+        allow_mass_delete: bool = False,
+        retry_failed: bool = False,
         on_progress: ProgressCallback | None = None,
     ) -> SyncReport:
         """Bring the store in step with a source: new, changed and deleted documents.
 
         Args:
-            source: a file, a folder, a glob, a URI, or a connector of your own.
+            source: a file, a folder, a glob, a URI, one of these with a connector's name and
+                options, or a connector of your own.
             tenant: whose documents they are.
             acl: principals who may see them, such as `user:ana` or `group:staff`. Without one, new
-                documents are open to the tenant and known ones keep the list they have;
-                `everyone` opens them again.
+                documents are open to the tenant or as the source says, and known ones keep the
+                list they have; `everyone` opens them again.
             metadata: added to each document, for filters.
-            on_progress: called after every step.
+            mapping: what else becomes of the metadata that source and format tell.
+            allow_mass_delete: delete even when more than half of the source's documents are gone.
+            retry_failed: read again what failed for good and has not changed.
+            on_progress: called after every step, from this thread or another, never twice at once.
 
         Returns:
             What was done; every item found is in exactly one of its counts.
 
         Raises:
             UnknownSource: nothing is there, or no connector takes it.
-            UsageError: a principal or a metadata value is none.
+            UsageError: an option, a principal or a metadata value is none.
             StoreError: the store was opened for reading.
         """
-        connector = self.connector(source) if isinstance(source, str | Path) else source
+        mapping = mapping or MetadataMapping()
+        mapping = replace(mapping, add=check_metadata({**mapping.add, **(metadata or {})}))
         options = SyncOptions(
             tenant=tenant,
             acl=frozenset((acl,) if isinstance(acl, str) else acl),
-            metadata=check_metadata(metadata or {}),
+            mapping=mapping,
+            allow_mass_delete=allow_mass_delete,
+            retry_failed=retry_failed,
         )
+        recipe = None
+        if isinstance(source, str | Path):
+            source = SourceDescription(location=str(source))
+        if isinstance(source, SourceDescription):
+            recipe = to_recipe(
+                SourceRequest(source=source, tenant=tenant, acl=options.acl, mapping=mapping)
+            )
+            source = self.connector(source)
         with self._lock:
-            return self._engine.sync(connector, options=options, on_progress=on_progress)
+            return self._engine.sync(
+                source, options=options, recipe=recipe, on_progress=on_progress
+            )
 
-    def connector(
-        self,
-        location: str | Path,
-        *,
-        name: str | None = None,
-        options: Mapping[str, object] | None = None,
-    ) -> Connector:
-        """The connector that `add` would use for a location, or the one of this name.
-
-        Args:
-            location: a path, a glob or a URI.
-            name: a connector's name; by default the location tells.
-            options: the connector's own options.
+    def connector(self, source: str | Path | SourceDescription) -> Connector:
+        """The connector that `add` would use.
 
         Raises:
             UnknownSource: nothing is there, or no connector takes it.
             UsageError: an option is wrong.
         """
-        if not str(location).strip():
+        if not isinstance(source, SourceDescription):
+            source = SourceDescription(location=str(source))
+        if not source.location.strip():
             raise UnknownSource("the source is empty; name a file, a folder, a glob or a URI")
-        return self._connector_for(
-            SourceDescription(location=str(location), connector=name, options=options)
-        )
+        return self._connector_for(source)
+
+    def failing(self, *, tenant: str = "default") -> list[SourceRequest]:
+        """The sources with failures that can be asked for again, as they were asked for."""
+        with self._store.reading() as connection:
+            return [
+                from_recipe(source.recipe, tenant=tenant)
+                for source in list_sources(connection, tenant=tenant)
+                if source.recipe is not None and failed_items(connection, source.id)
+            ]
 
     def add_texts(
         self,
@@ -162,6 +185,8 @@ class Knowledge:
     def remove(self, uri: str | Path, *, scope: Scope = _ANYONE) -> int:
         """Remove a document, or a source with all documents that no other source has.
 
+        Of a document at several URIs, only this one goes.
+
         The next `add` of a source that still holds the document brings it back.
 
         Args:
@@ -184,8 +209,11 @@ class Knowledge:
             if source is not None:
                 removed = drop_source(connection, source, scope=scope)
             else:
-                removed = [self.document(uri, scope=scope).id]
-                drop_documents(connection, removed)
+                self.document(uri, scope=scope)
+                tenant = scope.tenant
+                places = [document_id_of(tenant=tenant, uri=name) for name in names_of(uri)]
+                removed = list(documents_at_places(connection, places))[:1]
+                detach(connection, removed)
             delete_unused_embeddings(connection)
             record_action(
                 connection,

@@ -1,4 +1,4 @@
-"""Takes documents out of the store and notes what the indexes must drop."""
+"""Takes items and sources out of the store, with the documents that nothing else names."""
 
 from __future__ import annotations
 
@@ -6,41 +6,32 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
-from ragmem.store.chunks import chunk_ids_of_documents
-from ragmem.store.documents import delete_documents, written_as
-from ragmem.store.index_ops import append_op
+from ragmem.ingestion.copies import detach
+from ragmem.store.document_uris import document_id_of
+from ragmem.store.documents import access_lists_of
 from ragmem.store.sources import (
     Source,
     delete_items,
     delete_source,
     list_sources,
     read_items,
-    referenced,
+    still_listed,
 )
 from ragmem.types import Scope
 
 
-def drop_documents(connection: Connection, document_ids: Sequence[str]) -> None:
-    """Delete documents with their chunks, and note the chunks for the indexes."""
-    for document_id in document_ids:
-        removed = chunk_ids_of_documents(connection, [document_id])
-        append_op(connection, document_id=document_id, added=(), removed=removed)
-    delete_documents(connection, document_ids)
-
-
-def drop_items(
-    connection: Connection, source: Source, uris: Sequence[str], document_ids: Sequence[str]
-) -> list[str]:
-    """Forget items of a source, and drop their documents unless another source has them too.
+def drop_items(connection: Connection, source: Source, uris: Sequence[str]) -> list[str]:
+    """Forget items of a source, and what is at their URIs unless another source lists it too.
 
     Returns:
-        The ids of the documents that went.
+        The URIs at which there is nothing now.
     """
     delete_items(connection, source.id, uris)
     _drop_single(connection, source, set(uris))
-    orphans = sorted(set(document_ids) - referenced(connection, document_ids))
-    drop_documents(connection, orphans)
-    return orphans
+    kept = still_listed(connection, tenant=source.tenant, uris=uris)
+    gone = [uri for uri in uris if uri not in kept]
+    detach(connection, [document_id_of(tenant=source.tenant, uri=uri) for uri in gone])
+    return gone
 
 
 def _drop_single(connection: Connection, source: Source, uris: set[str]) -> None:
@@ -58,17 +49,17 @@ def drop_source(connection: Connection, source: Source, *, scope: Scope) -> list
     """Forget a source and drop its documents; what the scope does not see stays with the source.
 
     Returns:
-        The ids of the documents that went.
+        The URIs at which there is nothing now.
     """
-    items = read_items(connection, source.id)
-    ids = [item.document_id for item in items.values() if item.document_id is not None]
+    items = read_items(connection, source.id).values()
+    ids = [item.document_id for item in items if item.document_id is not None]
     hidden = {
         document_id
-        for document_id, document in written_as(connection, ids).items()
-        if not scope.sees(tenant=source.tenant, acl=document.acl)
+        for document_id, acl in access_lists_of(connection, ids).items()
+        if not scope.sees(tenant=source.tenant, acl=acl)
     }
-    uris = [item.uri for item in items.values() if item.document_id not in hidden]
-    dropped = drop_items(connection, source, uris, [each for each in ids if each not in hidden])
+    seen = [item for item in items if item.document_id not in hidden]
+    dropped = set(drop_items(connection, source, [item.uri for item in seen]))
     if not hidden:
         delete_source(connection, source.id)
-    return dropped
+    return [item.uri for item in seen if item.uri in dropped and item.document_id is not None]

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeVar
+from pathlib import PurePosixPath
+from urllib.parse import unquote
 
-from ragmem.errors import (
-    PermanentSourceError,
-    RagmemError,
-    SourceError,
-    TransientSourceError,
-    UsageError,
-)
+from ragmem.errors import PermanentSourceError, UsageError
 from ragmem.ingestion.checks import check_acl, check_metadata, check_text
+from ragmem.ingestion.guarding import guarded
+from ragmem.ingestion.mapping import MetadataMapping
+from ragmem.ingestion.signing import sign
 from ragmem.ingestion.tally import Tally
-from ragmem.ingestion.writer import PreparedDocument
+from ragmem.ingestion.writer import CopiedItem, PreparedDocument
 from ragmem.ports import Chunker, Connector, Parser
-from ragmem.store.documents import WrittenAs, document_id_of, written_as
+from ragmem.store.document_uris import WrittenAs, document_id_of, written_as
 from ragmem.store.sources import ItemState
 from ragmem.store.store import Store
 from ragmem.types import (
@@ -31,8 +28,6 @@ from ragmem.types import (
     SourceItem,
 )
 
-Result = TypeVar("Result")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncOptions:
@@ -43,28 +38,48 @@ class SyncOptions:
         acl: principals who may see them; where given, it replaces what the source says, and
             `everyone` opens them. Where neither says anything, a document keeps the list it has:
             a later run never opens what an earlier one closed.
-        metadata: added to each document's own.
+        mapping: what becomes of the metadata of source and format.
         delete_missing: whether documents that the source no longer lists are deleted.
+        allow_mass_delete: whether that may be more than half of them.
+        retry_failed: whether items are read again that failed for good and have not changed.
     """
 
     tenant: str = "default"
     acl: frozenset[str] = PUBLIC
-    metadata: Metadata = field(default_factory=dict)
+    mapping: MetadataMapping = field(default_factory=MetadataMapping)
     delete_missing: bool = True
+    allow_mass_delete: bool = False
+    retry_failed: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what could not be stored or would admit nobody.
 
         Raises:
-            UsageError: a principal or a metadata value is none.
+            UsageError: a principal is none, or the tenant's name cannot be stored.
         """
         check_acl(self.acl)
-        check_metadata(self.metadata)
         check_text(self.tenant)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchedItem:
+    """An item that is to be parsed: what the source said of it, and what it came to.
+
+    Attributes:
+        content_hash: the same again means unchanged.
+        content_key: the same for items that are stored as one document.
+    """
+
+    raw: RawDocument
+    acl: frozenset[str]
+    metadata: Metadata
+    content_hash: str
+    content_key: str
+    state: ItemState
+
+
 class ItemReader:
-    """Turns items into documents that are ready to be written."""
+    """Turns items into documents that are ready to be written. Thread-safe where its parts are."""
 
     def __init__(
         self,
@@ -86,21 +101,21 @@ class ItemReader:
             parser.fingerprint,
             chunker.fingerprint,
             sorted(options.acl),
-            _lasting(options.metadata),
+            options.mapping.fingerprint,
         )[:16]
 
     def token(self, item: SourceItem) -> str:
         """What an item's fingerprint and the settings come to: the same again means unchanged."""
         return f"{item.fingerprint}|{self._settings_hash}"
 
-    def read(self, item: SourceItem) -> PreparedDocument | ItemState:
-        """Read an item.
+    def fetch(self, item: SourceItem) -> FetchedItem | ItemState:
+        """Fetch an item.
 
         Returns:
-            The document; or only the item's new state where the content is as it was.
+            What is to be parsed; or only the item's new state where the content is as it was.
 
         Raises:
-            SourceError: it cannot be read, or what was read cannot be stored.
+            SourceError: it cannot be fetched, or what was fetched cannot be stored.
         """
         with self._tally.stopwatch.timing("fetch"):
             raw = guarded("the connector", lambda: self._connector.fetch(item))
@@ -112,26 +127,35 @@ class ItemReader:
             metadata = check_metadata(raw.metadata)
         except UsageError as error:
             raise PermanentSourceError(str(error)) from error
-        content_hash = _hash(
-            raw.title,
-            raw.name,
-            sorted(acl),
-            _lasting(metadata),
-            self._settings_hash,
-            content=raw.content,
-        )
+        facets = (raw.title, sorted(acl), self._settings_hash)
+        content_hash = _hash(*facets, raw.name, _lasting(metadata), content=raw.content)
         state = ItemState(
             uri=item.uri,
             fingerprint=self.token(item),
             status="ok",
-            document_id=document_id,
             content_hash=content_hash,
         )
         if before is not None and before.content_hash == content_hash:
             return state
+        suffix = PurePosixPath(unquote(raw.name)).suffix.lower()
+        return FetchedItem(
+            raw=raw,
+            acl=acl,
+            metadata=metadata,
+            content_hash=content_hash,
+            content_key=_hash(*facets, suffix, *_kind(raw, metadata), content=raw.content),
+            state=state,
+        )
+
+    def prepare(self, fetched: FetchedItem) -> PreparedDocument:
+        """Parse and chunk an item.
+
+        Raises:
+            SourceError: it cannot be read, or what was read cannot be stored.
+        """
         with self._tally.stopwatch.timing("parse"):
             parsed = guarded(
-                "the parser", lambda: self._parser.parse(raw), kind=PermanentSourceError
+                "the parser", lambda: self._parser.parse(fetched.raw), kind=PermanentSourceError
             )
         with self._tally.stopwatch.timing("chunk"):
             chunks = tuple(
@@ -139,12 +163,26 @@ class ItemReader:
                     "the chunker", lambda: self._chunker.chunk(parsed), kind=PermanentSourceError
                 )
             )
+        with self._tally.stopwatch.timing("sign"):
+            signature = sign(parsed.text)
         return PreparedDocument(
-            document=self._document(document_id, raw, parsed, acl=acl, metadata=metadata),
-            content_hash=content_hash,
+            document=self._document(fetched, parsed),
+            content_hash=fetched.content_hash,
+            content_key=fetched.content_key,
             chunks=chunks,
-            item=state,
+            signature=signature,
+            item=fetched.state,
             warnings=parsed.warnings,
+        )
+
+    def as_copy(self, fetched: FetchedItem) -> CopiedItem:
+        """An item whose content is that of a document already."""
+        return CopiedItem(
+            document_id=document_id_of(tenant=self._options.tenant, uri=fetched.raw.uri),
+            content_hash=fetched.content_hash,
+            content_key=fetched.content_key,
+            metadata=self._mapped({}, fetched),
+            item=fetched.state,
         )
 
     def _acl(self, raw: RawDocument, before: WrittenAs | None) -> frozenset[str]:
@@ -154,20 +192,10 @@ class ItemReader:
             return check_acl(raw.acl)
         return PUBLIC if before is None else before.acl
 
-    def _document(
-        self,
-        document_id: str,
-        raw: RawDocument,
-        parsed: ParsedDocument,
-        *,
-        acl: frozenset[str],
-        metadata: Metadata,
-    ) -> Document:
-        merged = {**check_metadata(parsed.metadata), **metadata, **self._options.metadata}
-        if raw.modified_at is not None:
-            merged.setdefault("modified_at", raw.modified_at.isoformat())
+    def _document(self, fetched: FetchedItem, parsed: ParsedDocument) -> Document:
+        raw = fetched.raw
         return Document(
-            id=document_id,
+            id=document_id_of(tenant=self._options.tenant, uri=raw.uri),
             uri=raw.uri,
             text=parsed.text,
             text_format=parsed.text_format,
@@ -175,34 +203,16 @@ class ItemReader:
             pages=parsed.pages,
             language=parsed.language,
             media_type=parsed.media_type,
-            metadata=merged,
+            metadata=self._mapped(check_metadata(parsed.metadata), fetched),
             tenant=self._options.tenant,
-            acl=acl,
+            acl=fetched.acl,
         )
 
-
-def guarded(
-    whose: str, work: Callable[[], Result], *, kind: type[SourceError] = TransientSourceError
-) -> Result:
-    """Run code that may be anyone's, so that its failure is one item's and not the run's.
-
-    Args:
-        whose: whose code it is, for the reason.
-        work: the code.
-        kind: what an unforeseen failure becomes: bytes that a parser cannot read once, it never
-            can; a source may answer next time.
-
-    Raises:
-        SourceError: the work failed.
-    """
-    try:
-        return work()
-    except SourceError:
-        raise
-    except RagmemError as error:
-        raise PermanentSourceError(str(error)) from error
-    except Exception as error:  # a connector or a parser may raise anything
-        raise kind(f"{whose} failed: {type(error).__name__}: {error}") from error
+    def _mapped(self, parsed: Metadata, fetched: FetchedItem) -> Metadata:
+        told = {**parsed, **fetched.metadata}
+        if fetched.raw.modified_at is not None:
+            told.setdefault("modified_at", fetched.raw.modified_at.isoformat())
+        return self._options.mapping.apply(told)
 
 
 def _hash(*facets: object, content: bytes | str = b"") -> str:
@@ -214,3 +224,12 @@ def _hash(*facets: object, content: bytes | str = b"") -> str:
 def _lasting(metadata: Metadata) -> list[tuple[str, object]]:
     """Metadata without the time of change: touching a file changes nothing in it."""
     return sorted((key, value) for key, value in metadata.items() if key != "modified_at")
+
+
+def _kind(raw: RawDocument, metadata: Metadata) -> tuple[object, ...]:
+    """What keeps copies apart where it differs: other fields, or values that are no texts.
+
+    Only texts can stand side by side in one field.
+    """
+    fixed = {key: v for key, v in metadata.items() if not isinstance(v, str | tuple)}
+    return (sorted(metadata), sorted(fixed.items()), raw.modified_at is None)

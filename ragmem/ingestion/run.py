@@ -2,38 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 
-from ragmem.errors import PermanentSourceError, SourceError, UsageError
+from ragmem.errors import SourceError, TransientSourceError, UsageError
 from ragmem.ingestion.checks import check_text
+from ragmem.ingestion.committing import Committer, Reading
 from ragmem.ingestion.deletion import drop_items
-from ragmem.ingestion.indexer import Indexer
-from ragmem.ingestion.reading import ItemReader, guarded
+from ragmem.ingestion.guarding import guarded
+from ragmem.ingestion.notebook import Notebook
+from ragmem.ingestion.pipeline import Belt, Stopped
+from ragmem.ingestion.reading import FetchedItem, ItemReader, SyncOptions
+from ragmem.ingestion.retrying import Retrier
 from ragmem.ingestion.tally import Tally
-from ragmem.ingestion.writer import DocumentWriter, PreparedDocument
-from ragmem.ports import Connector
-from ragmem.store.documents import WrittenAs, written_as
+from ragmem.ports import Closes, Connector, FetchesInParallel, ListsOnlyNews, TakesNotes
+from ragmem.store.document_uris import WrittenAs, document_id_of, written_as
 from ragmem.store.embeddings import delete_unused_embeddings
-from ragmem.store.sources import ItemState, Source, put_items
+from ragmem.store.sources import ItemState, Source
 from ragmem.store.store import Store
 from ragmem.types import SkippedItem, SourceItem
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GroupSizes:
-    """How much work is done before the next step.
+@dataclass(slots=True)
+class _Listing:
+    """What the source has listed so far, by URI, and whether that is everything."""
 
-    Attributes:
-        chunks, documents: a group is committed when it holds this many of either: large enough
-            that sorting by length pays and commits cost little, small enough that a kill loses a
-            second or two.
-        indexing: the indexes follow when this many documents wait: each of their commits costs
-            tens of milliseconds.
-    """
-
-    chunks: int = 128
-    documents: int = 64
-    indexing: int = 1024
+    items: set[str] = field(default_factory=set)
+    skipped: dict[str, str] = field(default_factory=dict)
+    complete: bool = False
 
 
 class SyncRun:
@@ -44,177 +41,236 @@ class SyncRun:
         *,
         store: Store,
         reader: ItemReader,
-        writer: DocumentWriter,
-        indexer: Indexer,
+        committer: Committer,
+        retrier: Retrier,
+        belt: Belt[Reading],
         connector: Connector,
         source: Source,
-        delete_missing: bool,
+        options: SyncOptions,
         before: dict[str, ItemState],
         tally: Tally,
-        sizes: GroupSizes,
+        stop: threading.Event,
     ) -> None:
         """Prepare a run.
 
         Args:
-            delete_missing: whether documents that the source no longer lists are deleted.
             before: what became of each item of the source at its last run, by URI.
             tally: counts what the run does.
-            sizes: how much work is done before the next step.
+            stop: set where one of the two threads gives up.
         """
         self._store = store
         self._reader = reader
-        self._writer = writer
-        self._indexer = indexer
+        self._committer = committer
+        self._retrier = retrier
+        self._belt = belt
         self._connector = connector
         self._source = source
-        self._delete_missing = delete_missing
+        self._options = options
         self._before = before
         self._tally = tally
-        self._sizes = sizes
-        self._group: list[PreparedDocument] = []
-        self._states: list[ItemState] = []
-        self._waiting = 0
-        self._leaves_unused_vectors = False
+        self._stop = stop
+        self._listing = _Listing()
+        self._notebook: Notebook | None = None
 
     def run(self) -> bool:
-        """Do it.
+        """Do it; the source is read in this thread, what was read is committed in another.
 
         Returns:
-            Whether the source could be listed to its end.
+            Whether the source could be listed to its end and all went as it should.
         """
-        items, skipped, complete = self._discover()
-        documents = [state.document_id for state in self._before.values() if state.document_id]
-        with self._store.reading() as connection:
-            written = written_as(connection, documents)
-        for item in items.values():
-            self._handle(item, written)
-        self._flush()
-        for left_out in skipped.values():
-            self._tally.skipped(left_out.uri, left_out.reason)
-        gone = self._before.keys() - items.keys() - skipped.keys()
-        # An incomplete listing proves nothing about what it does not name.
-        if complete and self._delete_missing:
-            for uri in self._drop(gone):
-                self._tally.deleted(uri)
-        self._drop(self._before.keys() & skipped.keys())
-        self._index()
-        if self._leaves_unused_vectors:
-            with self._tally.stopwatch.timing("store"), self._store.writing() as connection:
-                delete_unused_embeddings(connection)
-        return complete
+        if isinstance(self._connector, TakesNotes):
+            self._notebook = Notebook(self._store, self._source.id)
+            self._connector.use_notes(self._notebook)
+            self._committer.notebook = self._notebook
+        self._committer.start()
+        try:
+            self._read_all()
+            self._belt.end()
+        except Stopped:
+            pass  # the committer failed, and joining it tells why
+        except BaseException:
+            self._stop.set()
+            raise
+        finally:
+            self._end_reading()
+        return self._finish()
 
-    def _discover(self) -> tuple[dict[str, SourceItem], dict[str, SkippedItem], bool]:
-        items: dict[str, SourceItem] = {}
-        skipped: dict[str, SkippedItem] = {}
-
-        def listen() -> None:
-            for found in self._connector.discover():
-                if found.uri in items or found.uri in skipped:
-                    continue
+    def _end_reading(self) -> None:
+        try:
+            self._committer.join()
+        except KeyboardInterrupt:
+            # The committer must not go on writing behind the caller's back.
+            self._stop.set()
+            self._committer.join()
+            raise
+        finally:
+            self._belt.close()
+            if isinstance(self._connector, Closes):
+                closes = self._connector
                 try:
-                    check_text(found.uri)
-                except UsageError as error:
-                    # Such a name can be neither stored nor hashed, only reported.
-                    uri = found.uri.encode("ascii", "backslashreplace").decode()
-                    self._tally.discovered(uri)
-                    self._tally.failed(uri, str(error))
-                    continue
-                if isinstance(found, SkippedItem):
-                    skipped[found.uri] = found
-                else:
-                    items[found.uri] = found
-                self._tally.discovered(found.uri)
+                    guarded("the connector", closes.close)
+                except SourceError as error:
+                    self._tally.failed(self._source.uri, f"closing the source: {error}")
 
-        with self._tally.stopwatch.timing("discover"):
+    def _read_all(self) -> None:
+        ids = [document_id_of(tenant=self._source.tenant, uri=uri) for uri in self._before]
+        with self._store.reading() as connection:
+            written = written_as(connection, ids)
+        try:
+            for found in self._found():
+                if isinstance(found, SourceItem):
+                    self._handle(found, written)
+            self._listing.complete = True
+        except SourceError as error:
+            self._tally.failed(self._source.uri, str(error))
+
+    def _found(self) -> Iterator[SourceItem | SkippedItem]:
+        """What the source lists and the store can name."""
+        for found in self._listed():
             try:
-                guarded("the connector", listen)
-            except SourceError as error:
-                self._tally.failed(self._connector.source_uri, str(error))
-                return items, skipped, False
-        return items, skipped, True
+                check_text(found.uri)
+            except UsageError as error:
+                # Such a name can be neither stored nor hashed, only reported.
+                uri = found.uri.encode("ascii", "backslashreplace").decode()
+                self._tally.discovered(uri)
+                self._tally.failed(uri, str(error))
+                continue
+            self._tally.discovered(found.uri)
+            if isinstance(found, SkippedItem):
+                self._listing.skipped[found.uri] = found.reason
+                self._tally.skipped(found.uri, found.reason)
+            else:
+                self._listing.items.add(found.uri)
+            yield found
+
+    def _listed(self) -> Iterator[SourceItem | SkippedItem]:
+        """What the source lists, each item once; after a failure it lists from the beginning."""
+        seen: set[str] = set()
+        listed: Iterator[SourceItem | SkippedItem] | None = None
+
+        def advance() -> SourceItem | SkippedItem | None:
+            nonlocal listed
+            with self._tally.stopwatch.timing("discover"):
+                try:
+                    if listed is None:
+                        listed = iter(self._connector.discover())
+                    # To the next new one: only that is progress.
+                    return next((found for found in listed if found.uri not in seen), None)
+                except BaseException:
+                    listed = None  # a generator that raised is at its end
+                    raise
+
+        while True:
+            found = self._retrier.call(
+                lambda: guarded("the connector", advance), on_wait=self._waiting
+            )
+            if found is None:
+                return
+            seen.add(found.uri)
+            yield found
 
     def _handle(self, item: SourceItem, written: dict[str, WrittenAs]) -> None:
-        """Decide by the fingerprint alone where it tells enough; else read the item."""
+        """Decide by the fingerprint alone where it tells enough; else have the item read."""
         known = self._before.get(item.uri)
         token = self._reader.token(item)
         if known is not None and item.fingerprint and known.fingerprint == token:
             # Another source may have written the same document since, or someone removed it.
-            document = written.get(known.document_id or "")
+            document = written.get(document_id_of(tenant=self._source.tenant, uri=item.uri))
             as_written = document is not None and document.content_hash == known.content_hash
             if known.status == "ok" and as_written:
                 self._tally.unchanged(item.uri)
                 return
-            if known.status == "failed":
+            if known.status == "failed" and not self._options.retry_failed:
                 self._tally.failed(item.uri, known.reason)
                 return
+        if isinstance(self._connector, FetchesInParallel):
+            size = item.size_bytes or 0
+            self._belt.put(lambda: self._read(item, known), content_bytes=size)
+            return
+        fetched = self._fetch(item, known)
+        content = fetched.raw.content if isinstance(fetched, FetchedItem) else b""
+        self._belt.put(lambda: self._prepare(item, known, fetched), content_bytes=len(content))
+
+    def _read(self, item: SourceItem, known: ItemState | None) -> Reading:
+        return self._prepare(item, known, self._fetch(item, known))
+
+    def _fetch(self, item: SourceItem, known: ItemState | None) -> FetchedItem | ItemState:
         try:
-            read = self._reader.read(item)
+            return self._retrier.call(
+                lambda: self._reader.fetch(item),
+                on_wait=lambda seconds, reason: self._waiting(seconds, reason, item.uri),
+            )
         except SourceError as error:
-            self._states.append(
-                ItemState(
-                    uri=item.uri,
-                    fingerprint=token,
-                    status="failed" if isinstance(error, PermanentSourceError) else "retry",
-                    reason=str(error),
-                    # What was readable before stays until the source drops the item.
-                    document_id=None if known is None else known.document_id,
-                    content_hash="" if known is None else known.content_hash,
-                )
-            )
-            self._tally.failed(item.uri, str(error))
-            return
-        if isinstance(read, ItemState):
-            self._states.append(read)
-            self._tally.unchanged(item.uri)
-            return
-        self._tally.parsed(item.uri)
-        self._group.append(read)
-        chunks_waiting = sum(len(prepared.chunks) for prepared in self._group)
-        if chunks_waiting >= self._sizes.chunks or len(self._group) >= self._sizes.documents:
-            self._flush()
+            return self._failed(item, known, error)
 
-    def _flush(self) -> None:
-        """Embed and commit the documents that are prepared, and note the other items' states."""
-        group, self._group = self._group, []
-        states, self._states = self._states, []
-        if states:
-            with self._store.writing() as connection:
-                put_items(connection, self._source.id, states)
-        if not group:
-            return
-        texts = [chunk.embedded_text for prepared in group for chunk in prepared.chunks]
-        with self._tally.stopwatch.timing("embed"):
-            embedded = self._writer.embed_missing(texts, on_progress=self._tally.embedding)
-        self._tally.embedded(embedded)
-        with self._tally.stopwatch.timing("store"):
-            new_ids = self._writer.write(self._source.id, group)
-        for prepared in group:
-            is_new = prepared.document.id in new_ids
-            self._leaves_unused_vectors |= not is_new
-            self._tally.committed(
-                prepared.document.uri,
-                is_new=is_new,
-                chunks=len(prepared.chunks),
-                warnings=prepared.warnings,
-            )
-        self._waiting += len(group)
-        if self._waiting >= self._sizes.indexing:
-            self._index()
+    def _prepare(
+        self, item: SourceItem, known: ItemState | None, fetched: FetchedItem | ItemState
+    ) -> Reading:
+        if isinstance(fetched, ItemState):
+            return fetched
+        try:
+            return self._committer.claim(fetched)
+        except SourceError as error:
+            return self._failed(item, known, error)
 
-    def _index(self) -> None:
-        with self._tally.stopwatch.timing("index"):
-            self._indexer.apply_pending(on_progress=self._tally.indexing)
-        self._waiting = 0
+    def _failed(self, item: SourceItem, known: ItemState | None, error: SourceError) -> ItemState:
+        is_transient = isinstance(error, TransientSourceError)
+        return ItemState(
+            uri=item.uri,
+            fingerprint=self._reader.token(item),
+            status="retry" if is_transient else "failed",
+            reason=str(error),
+            # What was readable before stays until the source drops the item.
+            content_hash="" if known is None else known.content_hash,
+        )
+
+    def _waiting(self, seconds: float, reason: str, uri: str | None = None) -> None:
+        self._tally.waiting(uri or self._source.uri, f"{reason}; again in {seconds:.1f} s")
+
+    def _finish(self) -> bool:
+        """Delete what went, and bring the indexes in step."""
+        complete = self._delete() and self._listing.complete
+        self._committer.index()
+        if self._committer.leaves_unused_vectors:
+            with self._tally.stopwatch.timing("store"), self._store.writing() as connection:
+                delete_unused_embeddings(connection)
+        if self._notebook is not None:
+            self._notebook.save()
+            if complete:
+                self._notebook.forget_unused()
+        return complete
+
+    def _delete(self) -> bool:
+        """Whether what had to be deleted could be."""
+        listing = self._listing
+        gone = self._before.keys() - listing.items - listing.skipped.keys()
+        # An incomplete listing proves nothing about what it does not name.
+        only_news = isinstance(self._connector, ListsOnlyNews) and self._connector.lists_only_news
+        if not listing.complete or not self._options.delete_missing or only_news:
+            gone = set()
+        left_out = self._before.keys() & listing.skipped.keys()
+        documents = [uri for uri, state in self._before.items() if state.document_id is not None]
+        fewer = [uri for uri in documents if uri in gone or uri in left_out]
+        if not self._options.allow_mass_delete and 1 < len(fewer) > len(documents) / 2:
+            self._tally.failed(
+                self._source.uri,
+                f"{len(fewer)} of {len(documents)} documents are gone from the source; nothing was "
+                "deleted: if that is right, allow it with --allow-mass-delete "
+                "(allow_mass_delete=True)",
+            )
+            return False
+        had_documents = set(documents)
+        for uri in self._drop(gone):
+            if uri in had_documents:
+                self._tally.deleted(uri)
+        self._drop(left_out)
+        return True
 
     def _drop(self, uris: set[str]) -> list[str]:
-        """Forget items, delete the documents that only they stood for, and name those."""
+        """Forget items, and name those whose document went."""
         if not uris:
             return []
-        states = [self._before[uri] for uri in sorted(uris)]
-        documents = {s.document_id: s.uri for s in states if s.document_id is not None}
         with self._tally.stopwatch.timing("store"), self._store.writing() as connection:
-            dropped = drop_items(
-                connection, self._source, [state.uri for state in states], list(documents)
-            )
-        self._leaves_unused_vectors = True
-        return [documents[document_id] for document_id in dropped]
+            dropped = drop_items(connection, self._source, sorted(uris))
+        self._committer.leaves_unused_vectors = True
+        return dropped

@@ -1,7 +1,8 @@
-"""Adds up wall time by stage."""
+"""Adds up wall time by stage; stages may run side by side in several threads."""
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -14,6 +15,7 @@ class Stopwatch:
     def __init__(self) -> None:
         self._began = time.perf_counter()
         self._seconds: dict[str, float] = defaultdict(float)
+        self._lock = threading.Lock()
 
     @contextmanager
     def timing(self, stage: str) -> Iterator[None]:
@@ -22,8 +24,10 @@ class Stopwatch:
         try:
             yield
         finally:
-            self._seconds[stage] += time.perf_counter() - began
+            with self._lock:
+                self._seconds[stage] += time.perf_counter() - began
 
     def seconds(self) -> Mapping[str, float]:
         """Seconds by stage, with `total`."""
-        return {**self._seconds, "total": time.perf_counter() - self._began}
+        with self._lock:
+            return {**self._seconds, "total": time.perf_counter() - self._began}

@@ -5,16 +5,25 @@ Everything a run has committed stays after a kill; the next run goes on from the
 
 from __future__ import annotations
 
+import threading
+import time
+
+from ragmem.ingestion.committing import Committer, GroupSizes, Reading
 from ragmem.ingestion.indexer import Indexer
+from ragmem.ingestion.pipeline import Belt, BeltSizes
 from ragmem.ingestion.reading import ItemReader, SyncOptions
-from ragmem.ingestion.run import GroupSizes, SyncRun
+from ragmem.ingestion.retrying import Retrier, RetryPolicy
+from ragmem.ingestion.run import SyncRun
 from ragmem.ingestion.tally import ProgressCallback, Tally
 from ragmem.ingestion.writer import DocumentWriter
-from ragmem.ports import Chunker, Connector, Embedder, Parser
-from ragmem.store.jobs import finish_job, start_job
-from ragmem.store.sources import read_items, source_of
+from ragmem.ports import Chunker, Connector, Embedder, FetchesInParallel, Parser
+from ragmem.store.jobs import JobStatus, finish_job, put_counts, start_job
+from ragmem.store.sources import SourceRecipe, describe_source, read_items, source_of
 from ragmem.store.store import Store
 from ragmem.types import SyncReport
+
+_COUNTS_SECONDS = 5.0
+_MOST_THREADS = 8
 
 
 class SyncEngine:
@@ -29,6 +38,7 @@ class SyncEngine:
         embedder: Embedder,
         indexer: Indexer,
         sizes: GroupSizes | None = None,
+        retries: RetryPolicy | None = None,
     ) -> None:
         self._store = store
         self._parser = parser
@@ -36,20 +46,23 @@ class SyncEngine:
         self._writer = DocumentWriter(store=store, embedder=embedder)
         self._indexer = indexer
         self._sizes = sizes or GroupSizes()
+        self._retries = retries or RetryPolicy()
 
     def sync(
         self,
         connector: Connector,
         *,
         options: SyncOptions,
+        recipe: SourceRecipe | None = None,
         on_progress: ProgressCallback | None = None,
     ) -> SyncReport:
         """Bring the store in step with a source.
 
         Args:
-            connector: the source.
+            connector: the source; read in this thread.
             options: what the caller says about it.
-            on_progress: called after every step, in this thread.
+            recipe: how the caller asked for it, kept so that it can be asked for again.
+            on_progress: called after every step, in this thread or another, never twice at once.
 
         Returns:
             What was done; an item that fails is reported and does not stop the run.
@@ -59,47 +72,80 @@ class SyncEngine:
         """
         with self._store.writing() as connection:
             source = source_of(connection, tenant=options.tenant, uri=connector.source_uri)
+            if recipe is not None:
+                describe_source(connection, source.id, recipe)
             job_id = start_job(connection, source.id)
             before = read_items(connection, source.id)
         tally = Tally(on_progress=on_progress)
+        stop = threading.Event()
+        reader = ItemReader(
+            store=self._store,
+            parser=self._parser,
+            chunker=self._chunker,
+            connector=connector,
+            options=options,
+            tally=tally,
+        )
+        belt: Belt[Reading] = Belt(_belt_sizes(connector), stop=stop)
+        job = _RunningJob(self._store, job_id, tally)
         run = SyncRun(
             store=self._store,
-            reader=ItemReader(
+            reader=reader,
+            committer=Committer(
                 store=self._store,
-                parser=self._parser,
-                chunker=self._chunker,
-                connector=connector,
-                options=options,
+                source=source,
+                reader=reader,
+                writer=self._writer,
+                indexer=self._indexer,
+                belt=belt,
+                sizes=self._sizes,
                 tally=tally,
+                stop=stop,
+                on_commit=job.note_counts,
             ),
-            writer=self._writer,
-            indexer=self._indexer,
+            retrier=Retrier(self._retries, stop=stop),
+            belt=belt,
             connector=connector,
             source=source,
-            delete_missing=options.delete_missing,
+            options=options,
             before=before,
             tally=tally,
-            sizes=self._sizes,
+            stop=stop,
         )
         complete = False
         try:
             complete = run.run()
         finally:
-            self._finish(job_id, tally.report(), complete=complete)
+            job.finish("done" if complete else "failed")
         return tally.report()
 
-    def _finish(self, job_id: int, report: SyncReport, *, complete: bool) -> None:
+
+class _RunningJob:
+    """Keeps a job's row in step with what the run counts."""
+
+    def __init__(self, store: Store, job_id: int, tally: Tally) -> None:
+        self._store = store
+        self._job_id = job_id
+        self._tally = tally
+        self._noted_at = time.monotonic()
+
+    def note_counts(self) -> None:
+        """Note the counts, unless that was done a moment ago."""
+        if time.monotonic() - self._noted_at < _COUNTS_SECONDS:
+            return
+        self._noted_at = time.monotonic()
         with self._store.writing() as connection:
-            finish_job(
-                connection,
-                job_id,
-                status="done" if complete else "failed",
-                counts={
-                    "added": report.added,
-                    "updated": report.updated,
-                    "unchanged": report.unchanged,
-                    "deleted": report.deleted,
-                    "failed": len(report.failed),
-                    "skipped": len(report.skipped),
-                },
-            )
+            put_counts(connection, self._job_id, self._tally.counts())
+
+    def finish(self, status: JobStatus) -> None:
+        """Note how the run ended."""
+        with self._store.writing() as connection:
+            finish_job(connection, self._job_id, status=status, counts=self._tally.counts())
+
+
+def _belt_sizes(connector: Connector) -> BeltSizes:
+    sizes = BeltSizes()
+    if isinstance(connector, FetchesInParallel):
+        threads = min(max(sizes.threads, connector.parallel_fetches), _MOST_THREADS)
+        return BeltSizes(threads=threads)
+    return sizes

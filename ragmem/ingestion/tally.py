@@ -1,8 +1,9 @@
-"""Counts what a run does, and tells whoever listens."""
+"""Counts what a run does, and tells whoever listens; several threads may count at once."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -10,6 +11,9 @@ from ragmem.ingestion.stopwatch import Stopwatch
 from ragmem.types import ItemReport, SyncProgress, SyncReport
 
 ProgressCallback = Callable[[SyncProgress], None]
+ItemStage = Literal[
+    "discovered", "parsed", "committed", "unchanged", "failed", "skipped", "deleted", "waiting"
+]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -26,8 +30,10 @@ class Tally:
     _failed: list[ItemReport] = field(default_factory=list)
     _skipped: list[ItemReport] = field(default_factory=list)
     _warnings: list[ItemReport] = field(default_factory=list)
+    _copies: int = 0
     _chunks: int = 0
     _embedded: int = 0
+    _telling: threading.RLock = field(default_factory=threading.RLock)
 
     def discovered(self, uri: str) -> None:
         """One more item was found."""
@@ -38,15 +44,28 @@ class Tally:
         """An item became text and chunks."""
         self._tell("parsed", uri)
 
+    def waiting(self, uri: str, reason: str) -> None:
+        """An item is tried again in a moment."""
+        self._tell("waiting", uri, reason)
+
     def committed(self, uri: str, *, is_new: bool, chunks: int, warnings: Sequence[str]) -> None:
         """A document is safe in the store."""
+        self._count(is_new)
+        self._chunks += chunks
+        self._warnings += [ItemReport(uri=uri, reason=warning) for warning in warnings]
+        self._tell("committed", uri)
+
+    def copied(self, uri: str, *, is_new: bool, is_copy: bool) -> None:
+        """An item whose content was there already is safe in the store."""
+        self._count(is_new)
+        self._copies += is_copy
+        self._tell("committed", uri)
+
+    def _count(self, is_new: bool) -> None:
         if is_new:
             self._added += 1
         else:
             self._updated += 1
-        self._chunks += chunks
-        self._warnings += [ItemReport(uri=uri, reason=warning) for warning in warnings]
-        self._tell("committed", uri)
 
     def unchanged(self, uri: str) -> None:
         """An item is as it was."""
@@ -56,12 +75,12 @@ class Tally:
     def failed(self, uri: str, reason: str) -> None:
         """An item could not be read."""
         self._failed.append(ItemReport(uri=uri, reason=reason))
-        self._tell("failed", uri)
+        self._tell("failed", uri, reason)
 
     def skipped(self, uri: str, reason: str) -> None:
         """An item was left out on purpose."""
         self._skipped.append(ItemReport(uri=uri, reason=reason))
-        self._tell("skipped", uri)
+        self._tell("skipped", uri, reason)
 
     def deleted(self, uri: str) -> None:
         """A document is gone because its source no longer has it."""
@@ -90,6 +109,7 @@ class Tally:
             failed=tuple(self._failed),
             skipped=tuple(self._skipped),
             warnings=tuple(self._warnings),
+            copies=self._copies,
             chunks=self._chunks,
             embedded=self._embedded,
             seconds=self.stopwatch.seconds(),
@@ -100,18 +120,28 @@ class Tally:
         documents = self._added + self._updated + self._unchanged
         return documents + len(self._failed) + len(self._skipped)
 
-    def _tell(
-        self,
-        stage: Literal[
-            "discovered", "parsed", "committed", "unchanged", "failed", "skipped", "deleted"
-        ],
-        uri: str,
-    ) -> None:
+    def counts(self) -> Mapping[str, int]:
+        """The counts as a job remembers them."""
+        return {
+            "discovered": self.found,
+            "added": self._added,
+            "updated": self._updated,
+            "unchanged": self._unchanged,
+            "deleted": self._deleted,
+            "failed": len(self._failed),
+            "skipped": len(self._skipped),
+        }
+
+    def _tell(self, stage: ItemStage, uri: str, reason: str = "") -> None:
         if self.on_progress is not None:
-            self.on_progress(
-                SyncProgress(stage=stage, uri=uri, done=self._handled, total=self.found)
-            )
+            with self._telling:
+                self.on_progress(
+                    SyncProgress(
+                        stage=stage, uri=uri, done=self._handled, total=self.found, reason=reason
+                    )
+                )
 
     def _step(self, stage: Literal["embedded", "indexed"], done: int, total: int) -> None:
         if self.on_progress is not None:
-            self.on_progress(SyncProgress(stage=stage, uri="", done=done, total=total))
+            with self._telling:
+                self.on_progress(SyncProgress(stage=stage, uri="", done=done, total=total))

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
+from ragmem.ingestion.copies import attach, detach
 from ragmem.ports import Embedder
 from ragmem.store.chunks import replace_chunks, text_hash_of
-from ragmem.store.documents import put_document, read_documents_by_id
+from ragmem.store.document_uris import Place, places_of, written_as
+from ragmem.store.documents import put_document, read_documents_by_id, same_content
 from ragmem.store.embeddings import cached_hashes, put_embeddings
 from ragmem.store.index_ops import append_op
 from ragmem.store.insert import batches
-from ragmem.store.sources import ItemState, put_items
+from ragmem.store.signatures import Signature, put_signature
+from ragmem.store.sources import ItemState, Source, put_items
 from ragmem.store.store import Store
-from ragmem.types import Chunk, Document
+from ragmem.types import Chunk, Document, Metadata
 
 _TEXTS_A_BATCH = 512
 
@@ -26,9 +29,41 @@ class PreparedDocument:
 
     document: Document
     content_hash: str
+    content_key: str
     chunks: tuple[Chunk, ...]
+    signature: Signature | None
     item: ItemState
     warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopiedItem:
+    """An item that seems to be an exact copy of a document, and was not parsed.
+
+    Attributes:
+        metadata: what its source says of it.
+    """
+
+    document_id: str
+    content_hash: str
+    content_key: str
+    metadata: Metadata
+    item: ItemState
+
+
+@dataclass(slots=True)
+class Written:
+    """What writing a group came to.
+
+    Attributes:
+        new: the URIs at which nothing was before.
+        copies: the URIs that became another one of a stored document.
+        missing: copies of what is not stored (any more); they must be parsed.
+    """
+
+    new: set[str] = field(default_factory=set)
+    copies: set[str] = field(default_factory=set)
+    missing: list[CopiedItem] = field(default_factory=list)
 
 
 class DocumentWriter:
@@ -64,36 +99,95 @@ class DocumentWriter:
                 on_progress(done, len(missing))
         return done
 
-    def write(self, source_id: int, group: Sequence[PreparedDocument]) -> set[str]:
-        """Store a group, whose texts are embedded, in one transaction.
-
-        Returns:
-            The ids of the documents that were not there before.
-        """
-        ids = [prepared.document.id for prepared in group]
+    def write(self, source: Source, group: Sequence[PreparedDocument | CopiedItem]) -> Written:
+        """Store a group, whose texts are embedded, in one transaction."""
+        written = Written()
         with self._store.writing() as connection:
-            before = {found.id: found for found in read_documents_by_id(connection, ids)}
-            for prepared in group:
-                _write_document(connection, prepared, before.get(prepared.document.id))
-            put_items(connection, source_id, [prepared.item for prepared in group])
-        return set(ids) - before.keys()
+            for each in group:
+                self._write(connection, source, each, written)
+        return written
+
+    def _write(
+        self,
+        connection: Connection,
+        source: Source,
+        each: PreparedDocument | CopiedItem,
+        written: Written,
+    ) -> None:
+        copied = each if isinstance(each, CopiedItem) else _as_copy(each)
+        uri = copied.item.uri
+        original = same_content(connection, tenant=source.tenant, content_key=copied.content_key)
+        if original is None and isinstance(each, CopiedItem):
+            written.missing.append(each)
+            return
+        if copied.document_id not in written_as(connection, [copied.document_id]):
+            written.new.add(uri)
+        if original is not None:
+            if _copy(connection, original, copied):
+                written.copies.add(uri)
+        elif isinstance(each, PreparedDocument):
+            _write_document(connection, each)
+        put_items(connection, source, [copied.item])
 
 
-def _write_document(
-    connection: Connection, prepared: PreparedDocument, before: Document | None
-) -> None:
+def _as_copy(prepared: PreparedDocument) -> CopiedItem:
+    return CopiedItem(
+        document_id=prepared.document.id,
+        content_hash=prepared.content_hash,
+        content_key=prepared.content_key,
+        metadata=prepared.document.metadata,
+        item=prepared.item,
+    )
+
+
+def _copy(connection: Connection, original: str, copied: CopiedItem) -> bool:
+    """Put an item beside the document that it is a copy of.
+
+    Returns:
+        Whether the document has other URIs too.
+    """
+    places = places_of(connection, [original])[original]
+    # The format's own metadata are the same in every copy, and only the first was parsed.
+    alike = places[0].metadata
+    place = Place(
+        id=copied.document_id,
+        document_id=original,
+        uri=copied.item.uri,
+        metadata={**alike, **copied.metadata},
+        content_hash=copied.content_hash,
+    )
+    attach(connection, place)
+    return any(each.id != place.id for each in places)
+
+
+def _write_document(connection: Connection, prepared: PreparedDocument) -> None:
     document = prepared.document
-    put_document(connection, document, content_hash=prepared.content_hash)
+    _leave_copies(connection, document.id)
+    found = read_documents_by_id(connection, [document.id])
+    put_document(
+        connection,
+        document,
+        content_hash=prepared.content_hash,
+        content_key=prepared.content_key,
+    )
+    put_signature(connection, document.id, prepared.signature)
     change = replace_chunks(connection, document.id, prepared.chunks)
     # The indexes hold the document's facets beside each chunk: kept chunks are sent again when
     # one of them changed.
-    unchanged = before is None or _facets(before) == _facets(document)
+    unchanged = not found or _facets(found[0]) == _facets(document)
     append_op(
         connection,
         document_id=document.id,
         added=change.added if unchanged else change.added + change.kept,
         removed=change.removed,
     )
+
+
+def _leave_copies(connection: Connection, place_id: str) -> None:
+    """Part a URI that gets another content from those that keep the old one."""
+    shared = places_of(connection, [place_id]).get(place_id, [])
+    if [place.id for place in shared] != [place_id]:
+        detach(connection, [place_id])
 
 
 def _facets(document: Document) -> tuple[object, ...]:

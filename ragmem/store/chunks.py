@@ -11,8 +11,8 @@ from urllib.parse import unquote, urlsplit
 
 from sqlalchemy import Connection, RowMapping, delete, func, insert, select
 
-from ragmem.store.documents import from_json
 from ragmem.store.insert import batches
+from ragmem.store.metadata import from_json
 from ragmem.store.schema import chunks, documents
 from ragmem.types import Chunk, IndexEntry, Scope, StoredChunk
 
@@ -90,6 +90,12 @@ def chunk_ids_of_documents(connection: Connection, document_ids: Sequence[str]) 
         query = select(chunks.c.id).where(chunks.c.document_id.in_(batch)).order_by(chunks.c.id)
         found += connection.execute(query).scalars()
     return found
+
+
+def chunks_of_document(connection: Connection, document_id: str) -> list[Chunk]:
+    """A document's chunks, in order."""
+    query = select(chunks).where(chunks.c.document_id == document_id).order_by(chunks.c.position)
+    return [_chunk(row) for row in connection.execute(query).mappings()]
 
 
 def all_chunk_ids(connection: Connection) -> set[str]:

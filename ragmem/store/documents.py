@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, Select, delete, func, insert, select, update
 
 from ragmem.store.clock import utc_now
+from ragmem.store.document_uris import Place, document_id_of, other_uris, put_place
 from ragmem.store.insert import batches, check_key
-from ragmem.store.schema import chunks, documents
+from ragmem.store.metadata import from_json, to_json
+from ragmem.store.schema import chunks, document_uris, documents, signatures, source_items
 from ragmem.types import Document, DocumentInfo, Metadata, PageSpan, Scope
 
 
-def document_id_of(*, tenant: str, uri: str) -> str:
-    """The id of the document at this URI in this tenant: the same whenever it comes back."""
-    return hashlib.sha256(f"{tenant}\0{uri}".encode()).hexdigest()[:32]
+def put_document(
+    connection: Connection, document: Document, *, content_hash: str, content_key: str = ""
+) -> bool:
+    """Insert a document or replace the one with its id; its own URI is its only one then.
 
-
-def put_document(connection: Connection, document: Document, *, content_hash: str) -> bool:
-    """Insert a document or replace the one with its id.
+    Args:
+        content_hash: what it is written with, see `document_uris`.
+        content_key: the same for documents that could be stored as one; empty for none.
 
     Returns:
         True when it was not there before.
@@ -40,37 +42,75 @@ def put_document(connection: Connection, document: Document, *, content_hash: st
         "pages": [[page.number, page.start, page.end] for page in document.pages],
         "language": document.language,
         "media_type": document.media_type,
-        "metadata": _to_json(document.metadata),
+        "metadata": to_json(document.metadata),
         "acl": sorted(document.acl),
-        "content_hash": content_hash,
+        "content_key": content_key,
         "updated_at": now,
     }
     changed = connection.execute(
         update(documents).where(documents.c.id == document.id).values(values)
     )
-    if changed.rowcount:
+    if not changed.rowcount:
+        connection.execute(insert(documents).values(id=document.id, created_at=now, **values))
+    place = Place(
+        id=document_id_of(tenant=document.tenant, uri=document.uri),
+        document_id=document.id,
+        uri=document.uri,
+        metadata=document.metadata,
+        content_hash=content_hash,
+    )
+    put_place(connection, place)
+    return not changed.rowcount
+
+
+def move_document(connection: Connection, document_id: str, *, to: Place) -> None:
+    """Give a document another of its URIs as its own, and with it another id.
+
+    Its chunks are left with the old id, and go with it: the caller writes them anew.
+    """
+    row = (
+        connection.execute(select(documents).where(documents.c.id == document_id)).mappings().one()
+    )
+    values = {**row, "id": to.id, "uri": to.uri, "updated_at": utc_now()}
+    connection.execute(insert(documents).values(values))
+    for table in (document_uris, source_items, signatures):
+        connection.execute(
+            update(table).where(table.c.document_id == document_id).values(document_id=to.id)
+        )
+    delete_documents(connection, [document_id])
+
+
+def put_metadata(connection: Connection, document_id: str, metadata: Metadata) -> bool:
+    """Replace a document's metadata.
+
+    Returns:
+        Whether that changed them.
+    """
+    here = documents.c.id == document_id
+    before = connection.execute(select(documents.c.metadata).where(here)).scalar_one()
+    after = to_json(metadata)
+    if before == after:
         return False
-    connection.execute(insert(documents).values(id=document.id, created_at=now, **values))
+    connection.execute(update(documents).where(here).values(metadata=after))
     return True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WrittenAs:
-    """What a stored document was written with, besides its text."""
+def same_content(connection: Connection, *, tenant: str, content_key: str) -> str | None:
+    """The id of the document with this content, None when there is none."""
+    query = select(documents.c.id).where(
+        documents.c.tenant == tenant, documents.c.content_key == content_key
+    )
+    return connection.execute(query.limit(1)).scalar() if content_key else None
 
-    content_hash: str
-    acl: frozenset[str]
 
-
-def written_as(connection: Connection, document_ids: Sequence[str]) -> dict[str, WrittenAs]:
-    """What documents were written with, by id; those not there are left out. Reads no text."""
-    found: dict[str, WrittenAs] = {}
+def access_lists_of(
+    connection: Connection, document_ids: Sequence[str]
+) -> dict[str, frozenset[str]]:
+    """The access lists of documents, by id; those not there are left out."""
+    found: dict[str, frozenset[str]] = {}
     for batch in batches(document_ids):
-        query = select(documents.c.id, documents.c.content_hash, documents.c.acl).where(
-            documents.c.id.in_(batch)
-        )
-        for row in connection.execute(query):
-            found[row.id] = WrittenAs(content_hash=row.content_hash, acl=frozenset(row.acl))
+        query = select(documents.c.id, documents.c.acl).where(documents.c.id.in_(batch))
+        found |= {row.id: frozenset(row.acl) for row in connection.execute(query)}
     return found
 
 
@@ -83,7 +123,10 @@ def delete_documents(connection: Connection, document_ids: Sequence[str]) -> Non
 def read_document(connection: Connection, uri: str, *, scope: Scope) -> Document | None:
     """The document at this URI, None when there is none that the scope sees."""
     row = _row_at(connection, uri, select(documents), scope)
-    return None if row is None else _document(row)
+    if row is None:
+        return None
+    others = other_uris(connection, [row["id"]])
+    return replace(_document(row), other_uris=others.get(row["id"], ()))
 
 
 def read_document_span(
@@ -141,7 +184,9 @@ def list_documents(connection: Connection, *, scope: Scope) -> Iterator[Document
         .where(documents.c.tenant == scope.tenant)
         .order_by(documents.c.uri)
     )
-    for row in connection.execute(query).mappings():
+    rows = connection.execute(query).mappings().all()
+    others = other_uris(connection, None)
+    for row in rows:
         acl = frozenset(row["acl"])
         if scope.sees(tenant=row["tenant"], acl=acl):
             yield DocumentInfo(
@@ -154,20 +199,8 @@ def list_documents(connection: Connection, *, scope: Scope) -> Iterator[Document
                 chunks=row["chunks"],
                 metadata=from_json(row["metadata"]),
                 acl=acl,
+                other_uris=others.get(row["id"], ()),
             )
-
-
-def from_json(stored: dict[str, Any]) -> Metadata:
-    """Metadata as values: JSON's lists become tuples."""
-    return {
-        key: tuple(value) if isinstance(value, list) else value for key, value in stored.items()
-    }
-
-
-def _to_json(metadata: Metadata) -> dict[str, Any]:
-    return {
-        key: list(value) if isinstance(value, tuple) else value for key, value in metadata.items()
-    }
 
 
 def _document(row: RowMapping) -> Document:
@@ -194,8 +227,9 @@ def _row_at(
     connection: Connection, uri: str, query: Select[Any], scope: Scope
 ) -> RowMapping | None:
     """What the query selects of the document at this URI; tenant and access list must be in it."""
-    id_ = document_id_of(tenant=scope.tenant, uri=uri)
-    row = connection.execute(query.where(documents.c.id == id_)).mappings().first()
+    place = document_id_of(tenant=scope.tenant, uri=uri)
+    at_place = query.join(document_uris, document_uris.c.document_id == documents.c.id)
+    row = connection.execute(at_place.where(document_uris.c.id == place)).mappings().first()
     if row is None or not scope.sees(tenant=row["tenant"], acl=frozenset(row["acl"])):
         return None
     return row

@@ -59,6 +59,11 @@ def finish_job(
     )
 
 
+def put_counts(connection: Connection, job_id: int, counts: Mapping[str, int]) -> None:
+    """Note what a run has done so far: what is known of it if it is killed."""
+    connection.execute(update(jobs).where(jobs.c.id == job_id).values(counts=dict(counts)))
+
+
 def last_job(connection: Connection, source_id: int) -> Job | None:
     """The newest run over a source."""
     query = select(jobs).where(jobs.c.source_id == source_id).order_by(jobs.c.id.desc()).limit(1)

@@ -54,6 +54,7 @@ sources = Table(
     Column("uri", Text, nullable=False),
     Column("uri_hash", String(64), nullable=False),
     Column("created_at", DateTime, nullable=False),
+    Column("description", JSON(none_as_null=True), nullable=True),
     UniqueConstraint("tenant", "uri_hash"),
 )
 
@@ -71,10 +72,42 @@ documents = Table(
     Column("media_type", String(255), nullable=False),
     Column("metadata", JSON, nullable=False),
     Column("acl", JSON, nullable=False),
-    Column("content_hash", String(64), nullable=False),
+    Column("content_key", String(64), nullable=False),
     Column("created_at", DateTime, nullable=False),
     Column("updated_at", DateTime, nullable=False),
     Index(None, "tenant"),
+    Index(None, "content_key"),
+)
+
+document_uris = Table(
+    "document_uris",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column(
+        "document_id", String(32), ForeignKey("documents.id", ondelete="CASCADE"), nullable=False
+    ),
+    Column("uri", Text, nullable=False),
+    Column("metadata", JSON, nullable=False),
+    Column("content_hash", String(64), nullable=False),
+    Index(None, "document_id"),
+)
+
+signatures = Table(
+    "signatures",
+    metadata,
+    Column(
+        "document_id", String(32), ForeignKey("documents.id", ondelete="CASCADE"), primary_key=True
+    ),
+    Column("signature", LargeBinary, nullable=False),
+)
+
+source_notes = Table(
+    "source_notes",
+    metadata,
+    Column("source_id", _Id, ForeignKey("sources.id", ondelete="CASCADE"), primary_key=True),
+    Column("key_hash", String(64), primary_key=True),
+    Column("key", Text, nullable=False),
+    Column("value", Text, nullable=False),
 )
 
 source_items = Table(

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import Connection, RowMapping, delete, insert, select
+from sqlalchemy import Connection, RowMapping, delete, insert, select, update
 
 from ragmem.store.clock import utc_now
+from ragmem.store.document_uris import document_id_of, documents_at_places
 from ragmem.store.insert import batches, check_key
 from ragmem.store.schema import documents, source_items, sources
+
+SourceRecipe = Mapping[str, object]
+"""How a source was asked for, as JSON: location, connector, options and the like; no secrets."""
 
 ItemStatus = Literal["ok", "failed", "retry"]
 """A failed item stays out until it changes; one to retry is read again at the next run."""
@@ -24,7 +28,7 @@ class ItemState:
     Attributes:
         fingerprint: what the source and the settings said then; the same again means unchanged.
         reason: why it failed; empty otherwise.
-        document_id: the document that it became, None when there is none.
+        document_id: the document at its URI, None when there is none; the store knows it.
         content_hash: what the document was written with.
     """
 
@@ -38,11 +42,16 @@ class ItemState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """A source as the store knows it."""
+    """A source as the store knows it.
+
+    Attributes:
+        recipe: how it was asked for, None where a program handed over a connector of its own.
+    """
 
     id: int
     tenant: str
     uri: str
+    recipe: SourceRecipe | None = None
 
 
 def source_of(connection: Connection, *, tenant: str, uri: str) -> Source:
@@ -67,7 +76,7 @@ def list_sources(connection: Connection, *, tenant: str) -> list[Source]:
     """A tenant's sources, by URI."""
     query = select(sources).where(sources.c.tenant == tenant).order_by(sources.c.uri)
     return [
-        Source(id=row["id"], tenant=row["tenant"], uri=row["uri"])
+        Source(id=row["id"], tenant=row["tenant"], uri=row["uri"], recipe=row["description"])
         for row in connection.execute(query).mappings()
     ]
 
@@ -103,18 +112,20 @@ def access_lists(connection: Connection, source_id: int) -> set[frozenset[str]]:
     return {frozenset(acl) for acl in connection.execute(query).scalars()}
 
 
-def put_items(connection: Connection, source_id: int, items: Sequence[ItemState]) -> None:
-    """Insert or replace items."""
-    delete_items(connection, source_id, [item.uri for item in items])
+def put_items(connection: Connection, source: Source, items: Sequence[ItemState]) -> None:
+    """Insert or replace items; each stands for the document that is at its URI, if any."""
+    delete_items(connection, source.id, [item.uri for item in items])
+    ids = {item.uri: document_id_of(tenant=source.tenant, uri=item.uri) for item in items}
+    documents_at = documents_at_places(connection, list(ids.values()))
     rows = [
         {
-            "source_id": source_id,
+            "source_id": source.id,
             "uri_hash": _hash_of(item.uri),
             "uri": item.uri,
             "fingerprint": item.fingerprint,
             "status": item.status,
             "reason": item.reason,
-            "document_id": item.document_id,
+            "document_id": documents_at.get(ids[item.uri]),
             "content_hash": item.content_hash,
         }
         for item in items
@@ -133,13 +144,29 @@ def delete_items(connection: Connection, source_id: int, uris: Sequence[str]) ->
         )
 
 
-def referenced(connection: Connection, document_ids: Sequence[str]) -> set[str]:
-    """Which of these documents some source's item still stands for."""
+def still_listed(connection: Connection, *, tenant: str, uris: Sequence[str]) -> set[str]:
+    """Which of these URIs are still the items of one of the tenant's sources, as documents."""
+    by_hash = {_hash_of(uri): uri for uri in uris}
     found: set[str] = set()
-    for batch in batches(document_ids):
-        query = select(source_items.c.document_id).where(source_items.c.document_id.in_(batch))
-        found.update(value for value in connection.execute(query).scalars() if value is not None)
+    for batch in batches(list(by_hash)):
+        query = (
+            select(source_items.c.uri_hash)
+            .join(sources, sources.c.id == source_items.c.source_id)
+            .where(
+                sources.c.tenant == tenant,
+                source_items.c.uri_hash.in_(batch),
+                source_items.c.document_id.is_not(None),
+            )
+        )
+        found.update(by_hash[each] for each in connection.execute(query).scalars())
     return found
+
+
+def describe_source(connection: Connection, source_id: int, description: SourceRecipe) -> None:
+    """Keep how a source was asked for, so that it can be asked for again."""
+    connection.execute(
+        update(sources).where(sources.c.id == source_id).values(description=dict(description))
+    )
 
 
 def _hash_of(uri: str) -> str:

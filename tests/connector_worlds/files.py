@@ -1,4 +1,4 @@
-"""A folder of files in many formats, one of them empty."""
+"""A folder of files in many formats, one of them empty and one ignored."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,4 +14,6 @@ def opened(folder: Path) -> Iterator[FilesConnector]:
     documents = folder / "documents"
     write_all(documents)
     (documents / "empty.txt").touch()
+    (documents / ".gitignore").write_text("draft.txt\n")
+    (documents / "draft.txt").write_text("not to be read")
     yield FilesConnector(str(documents))

@@ -12,12 +12,13 @@ from fakes import DictConnector, HashEmbedder, LineChunker, TextParser
 from ragmem.errors import PermanentSourceError, TransientSourceError
 from ragmem.indexes.bm25 import RankBM25Index
 from ragmem.indexes.exact import ExactIndex
-from ragmem.ingestion.deletion import drop_documents
+from ragmem.ingestion.copies import drop_documents
 from ragmem.ingestion.indexer import Indexer
 from ragmem.ingestion.reading import SyncOptions
+from ragmem.ingestion.retrying import RetryPolicy
 from ragmem.ingestion.sync import SyncEngine
 from ragmem.store.chunks import all_chunk_ids
-from ragmem.store.documents import document_id_of
+from ragmem.store.document_uris import document_id_of
 from ragmem.store.jobs import last_job
 from ragmem.store.reader import StoreReader
 from ragmem.store.sources import source_of
@@ -65,6 +66,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
         chunker=LineChunker(),
         embedder=embedder,
         indexer=indexer,
+        retries=RetryPolicy(first_seconds=0.0),
     )
     yield Bench(store, embedder, dense, lexical, engine)
     store.close()
@@ -154,7 +156,7 @@ def test_permanent_failures_wait_for_a_change_and_transient_ones_do_not(bench: B
     bench.sync(connector)
     connector.fetched.clear()
     report = bench.sync(connector)
-    assert connector.fetched == ["b"]
+    assert set(connector.fetched) == {"b"}
     assert [item.uri for item in report.failed] == ["a", "b"]
     connector.texts = {"a": "mended", "b": "ready"}
     assert counts(bench.sync(connector)) == (2, 0, 0, 0)

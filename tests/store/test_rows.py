@@ -19,13 +19,12 @@ from ragmem.store.chunks import (
     replace_chunks,
     text_hash_of,
 )
+from ragmem.store.document_uris import document_id_of, written_as
 from ragmem.store.documents import (
     delete_documents,
-    document_id_of,
     list_documents,
     put_document,
     read_document,
-    written_as,
 )
 from ragmem.store.embeddings import (
     cached_hashes,
@@ -54,8 +53,8 @@ from ragmem.store.sources import (
     list_sources,
     put_items,
     read_items,
-    referenced,
     source_of,
+    still_listed,
 )
 from ragmem.store.stamp import Stamp, write_stamp
 from ragmem.store.store import Store
@@ -219,14 +218,19 @@ def test_items_of_a_source(store: Store) -> None:
         put_document(connection, document, content_hash="h")
         source = source_of(connection, tenant="default", uri="file:///docs")
         assert source_of(connection, tenant="default", uri="file:///docs") == source
-        good = ItemState(uri="u", fingerprint="1", status="ok", document_id=document.id)
+        good = ItemState(uri=document.uri, fingerprint="1", status="ok", document_id=document.id)
         bad = ItemState(uri="v", fingerprint="1", status="failed", reason="broken")
-        put_items(connection, source.id, [good, bad])
-        put_items(connection, source.id, [replace(bad, fingerprint="2")])
-        assert read_items(connection, source.id) == {"u": good, "v": replace(bad, fingerprint="2")}
-        assert referenced(connection, [document.id, "x"]) == {document.id}
-        delete_items(connection, source.id, ["u"])
-        assert referenced(connection, [document.id]) == set()
+        put_items(connection, source, [good, bad])
+        put_items(connection, source, [replace(bad, fingerprint="2")])
+        assert read_items(connection, source.id) == {
+            document.uri: good,
+            "v": replace(bad, fingerprint="2"),
+        }
+        uris = [document.uri, "v", "x"]
+        assert still_listed(connection, tenant="default", uris=uris) == {document.uri}
+        assert still_listed(connection, tenant="other", uris=uris) == set()
+        delete_items(connection, source.id, [document.uri])
+        assert still_listed(connection, tenant="default", uris=uris) == set()
         delete_source(connection, source.id)
         assert list_sources(connection, tenant="default") == []
 
@@ -300,7 +304,7 @@ def test_items_that_failed_are_listed_by_uri(store: Store) -> None:
             ItemState(uri="a", fingerprint="1", status="failed", reason="broken"),
             ItemState(uri="b", fingerprint="1", status="ok"),
         ]
-        put_items(connection, source.id, states)
+        put_items(connection, source, states)
         assert [item.uri for item in failed_items(connection, source.id)] == ["a", "c"]
 
 
@@ -313,8 +317,8 @@ def test_uris_may_be_longer_than_an_index_entry(store: Store) -> None:
         source = source_of(connection, tenant="default", uri=uri)
         assert source_of(connection, tenant="default", uri=uri) == source
         state = ItemState(uri=uri, fingerprint=uri, status="ok", document_id=document.id)
-        put_items(connection, source.id, [state])
-        put_items(connection, source.id, [state])
+        put_items(connection, source, [state])
+        put_items(connection, source, [state])
         assert read_items(connection, source.id) == {uri: state}
         assert [each.uri for each in list_sources(connection, tenant="default")] == [uri]
         delete_items(connection, source.id, [uri])
