@@ -122,10 +122,15 @@ class Parts:
 
     @_part
     def parser(self) -> Parser:
-        """The parser of every format."""
-        from ragmem.parsing.parser import DocumentParser
+        """The parser of every format, in worker processes."""
+        from ragmem.parsing.isolation import IsolatedParser
 
-        return DocumentParser(max_file_bytes=self.settings.max_file_bytes)
+        return IsolatedParser(
+            max_file_bytes=self.settings.max_file_bytes,
+            workers=self.settings.parse_workers,
+            timeout_seconds=self.settings.parse_timeout_seconds,
+            memory_bytes=self.settings.parse_memory_bytes,
+        )
 
     @_part
     def dense(self) -> DenseIndex:
@@ -197,6 +202,7 @@ class Parts:
                 dense_weight=settings.dense_weight,
                 default_ranking="reranked" if settings.reranker != "none" else "fused",
                 rerank_candidates=settings.rerank_candidates,
+                collapse_near_duplicates=settings.collapse_near_duplicates,
             ),
         )
 
@@ -238,7 +244,7 @@ class Parts:
 
     def close(self) -> None:
         """Close what was built; what was not stays unbuilt."""
-        self._close("chat", "dense", "lexical")
+        self._close("chat", "dense", "lexical", "parser")
 
     def _close(self, *names: str) -> None:
         with self.lock:

@@ -46,6 +46,11 @@ class Settings(BaseSettings):
         least_sufficiency: below this score of the best evidence the documents do not answer;
             calibrated for the default embedding model, so set it with another one.
         rerank_candidates: how many fused chunks the reranker reads.
+        collapse_near_duplicates: leave out hits that only repeat a better one of a document that
+            is nearly the same.
+        parse_workers: processes that parse side by side.
+        parse_timeout_seconds: a document that takes longer to parse fails.
+        parse_memory_bytes: a document that needs more memory to parse fails.
     """
 
     model_config = SettingsConfigDict(env_prefix=_PREFIX, extra="forbid", frozen=True)
@@ -66,6 +71,10 @@ class Settings(BaseSettings):
     dense_weight: float = Field(default=0.6, ge=0.0, le=1.0)
     least_sufficiency: float = 0.67
     rerank_candidates: int = Field(default=20, ge=1)
+    collapse_near_duplicates: bool = True
+    parse_workers: int = Field(default=2, ge=1)
+    parse_timeout_seconds: float = Field(default=60.0, gt=0)
+    parse_memory_bytes: int = Field(default=2**30, ge=2**26)
 
 
 def load_settings(path: Path | None = None) -> Settings:

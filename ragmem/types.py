@@ -284,7 +284,12 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredChunk:
-    """A chunk with its identity."""
+    """A chunk with its identity.
+
+    Attributes:
+        other_uris: where exact copies of its document are.
+        signature: its document's, by which near-duplicates are known; empty for none.
+    """
 
     id: str
     document_id: str
@@ -292,6 +297,8 @@ class StoredChunk:
     document_title: str
     metadata: Metadata
     chunk: Chunk
+    other_uris: tuple[str, ...] = ()
+    signature: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

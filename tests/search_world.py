@@ -11,6 +11,7 @@ from ragmem.chunking.sentences import sentence_spans
 from ragmem.errors import UnknownDocument
 from ragmem.indexes.bm25 import RankBM25Index
 from ragmem.indexes.exact import ExactIndex
+from ragmem.ingestion.signing import sign
 from ragmem.types import PUBLIC, Chunk, Document, IndexEntry, PageSpan, Scope, StoredChunk
 
 
@@ -60,6 +61,7 @@ class World:
                 document_title=title,
                 metadata={},
                 chunk=chunk,
+                signature=sign(text),
             )
             entry = IndexEntry(
                 chunk_id=chunk_id,

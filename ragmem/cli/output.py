@@ -12,12 +12,12 @@ from contextlib import contextmanager
 from datetime import datetime
 from urllib.parse import unquote
 
-from ragmem.types import SyncProgress, Trace
+from ragmem.types import Trace
 
 
-def print_json(value: Mapping[str, object]) -> None:
-    """Print one JSON object on standard output."""
-    print_text(json.dumps(to_json(value), ensure_ascii=False, indent=2))
+def print_json(value: Mapping[str, object], *, indent: int | None = 2) -> None:
+    """Print one JSON object on standard output, on one line where nothing is indented."""
+    print_text(json.dumps(to_json(value), ensure_ascii=False, indent=indent))
 
 
 def print_text(text: str) -> None:
@@ -68,21 +68,6 @@ def to_json(value: object) -> object:
     if hasattr(value, "item"):
         return to_json(value.item())  # a NumPy scalar
     return str(value)
-
-
-@contextmanager
-def sync_progress() -> Iterator[Callable[[SyncProgress], None] | None]:
-    """A progress bar for a sync; None where nobody is watching."""
-    with bar("reading") as update:
-        if update is None:
-            yield None
-            return
-
-        def show(progress: SyncProgress) -> None:
-            stage = {"embedded": "embedding", "indexed": "indexing"}.get(progress.stage, "reading")
-            update(progress.done, progress.total, stage)
-
-        yield show
 
 
 @contextmanager

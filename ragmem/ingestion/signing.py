@@ -9,10 +9,6 @@ from __future__ import annotations
 
 import re
 
-import numpy as np
-
-from ragmem.store.signatures import Signature
-
 _PERMUTATIONS = 128
 _SHINGLE_WORDS = 3
 _SHINGLE_CHARACTERS = 6
@@ -21,20 +17,20 @@ _LONG_WORD = 15
 _WORD = re.compile(r"\w+")
 
 
-def sign(text: str) -> Signature | None:
-    """The MinHash signature of a text's shingles; None where it is too short to tell anything.
+def sign(text: str) -> bytes:
+    """The MinHash signature of a text's shingles; empty where it is too short to tell anything.
 
     Returns:
-        Shape (128,), unsigned integers.
+        128 minima of 32-bit hashes, little endian.
     """
     shingles = _shingles(text)
     if len(shingles) < _LEAST_SHINGLES:
-        return None
+        return b""
     from datasketch import MinHash
 
-    minima = MinHash(num_perm=_PERMUTATIONS, seed=1)
+    minima = MinHash(num_perm=_PERMUTATIONS, seed=1, scheme="affine32")
     minima.update_batch(sorted(shingle.encode() for shingle in shingles))
-    signature: Signature = minima.digest().astype(np.uint32)
+    signature: bytes = minima.digest().astype("<u4").tobytes()
     return signature
 
 

@@ -15,7 +15,7 @@ from ragmem.store.documents import put_document, read_documents_by_id, same_cont
 from ragmem.store.embeddings import cached_hashes, put_embeddings
 from ragmem.store.index_ops import append_op
 from ragmem.store.insert import batches
-from ragmem.store.signatures import Signature, put_signature
+from ragmem.store.signatures import put_signature
 from ragmem.store.sources import ItemState, Source, put_items
 from ragmem.store.store import Store
 from ragmem.types import Chunk, Document, Metadata
@@ -31,7 +31,7 @@ class PreparedDocument:
     content_hash: str
     content_key: str
     chunks: tuple[Chunk, ...]
-    signature: Signature | None
+    signature: bytes
     item: ItemState
     warnings: tuple[str, ...] = ()
 

@@ -14,6 +14,7 @@ from ragmem.errors import UsageError
 from ragmem.filters import Filter
 from ragmem.ports import DenseIndex, Embedder, LexicalIndex, Reranker
 from ragmem.retrieval.fusion import min_max_convex, ranked, reciprocal_rank
+from ragmem.retrieval.near_duplicates import Passage, passage_of, repeats
 from ragmem.retrieval.readers import ChunkReader
 from ragmem.retrieval.trace import TraceBuilder
 from ragmem.types import Hit, Scope, SearchResult, StoredChunk
@@ -34,6 +35,8 @@ class SearchSettings:
         rerank_candidates: how many of the best fused chunks the reranker reads; those after them
             keep their fused order.
         most_hits: the largest k.
+        collapse_near_duplicates: leave out hits that only repeat a better one of a document that
+            is nearly the same.
     """
 
     candidates: int = 100
@@ -43,6 +46,7 @@ class SearchSettings:
     default_ranking: Literal["lexical", "dense", "fused", "reranked"] = "fused"
     rerank_candidates: int = 20
     most_hits: int = 1000
+    collapse_near_duplicates: bool = True
 
     def __post_init__(self) -> None:
         """Refuse settings no search can follow.
@@ -179,23 +183,40 @@ class Searcher:
         scope: Scope,
         trace: TraceBuilder,
     ) -> list[Hit]:
-        """The best `wanted` hits whose chunks the store has and the scope sees."""
+        """The best `wanted` hits whose chunks the store has, the scope sees and none repeats."""
         remaining = list(order)
-        hits: list[Hit] = []
+        hits: dict[str, Hit] = {}
+        shown: dict[str, Passage] = {}
         unreadable: list[str] = []
+        collapsed: dict[str, str] = {}
         with trace.stage("read") as stage:
             while remaining and len(hits) < wanted:
                 batch = remaining[: wanted - len(hits)]
                 del remaining[: len(batch)]
                 stored = self._chunks.read_chunks(batch, scope=scope)
                 unreadable += [chunk_id for chunk_id in batch if chunk_id not in stored]
-                hits += [
-                    _hit(stored[chunk_id], order[chunk_id], components)
-                    for chunk_id in batch
-                    if chunk_id in stored
-                ]
-            stage.details |= {"read": len(hits), "unreadable": tuple(unreadable)}
-        return hits
+                for chunk_id in (each for each in batch if each in stored):
+                    passage = passage_of(stored[chunk_id])
+                    before = self._shown_before(passage, shown)
+                    if before is None:
+                        shown[chunk_id] = passage
+                        hits[chunk_id] = _hit(stored[chunk_id], order[chunk_id], components)
+                    else:
+                        collapsed[chunk_id] = before
+                        uri = stored[chunk_id].document_uri
+                        hits[before] = _with_near_duplicate(hits[before], uri)
+            stage.details |= {
+                "read": len(hits),
+                "unreadable": tuple(unreadable),
+                "collapsed": collapsed,
+            }
+        return list(hits.values())
+
+    def _shown_before(self, passage: Passage, shown: Mapping[str, Passage]) -> str | None:
+        """The chunk whose passage this one only repeats."""
+        if not self._settings.collapse_near_duplicates:
+            return None
+        return next((key for key, each in shown.items() if repeats(passage, each)), None)
 
     def _reranked(self, question: str, hits: list[Hit], trace: TraceBuilder) -> list[Hit]:
         with trace.stage("reranked") as stage:
@@ -216,6 +237,12 @@ class Searcher:
         return found
 
 
+def _with_near_duplicate(hit: Hit, uri: str) -> Hit:
+    if uri in hit.near_duplicates:
+        return hit
+    return replace(hit, near_duplicates=(*hit.near_duplicates, uri))
+
+
 def _hit(stored: StoredChunk, score: float, components: Mapping[str, Mapping[str, float]]) -> Hit:
     chunk = stored.chunk
     return Hit(
@@ -233,4 +260,5 @@ def _hit(stored: StoredChunk, score: float, components: Mapping[str, Mapping[str
         page=chunk.page,
         metadata=stored.metadata,
         context=chunk.context,
+        other_uris=stored.other_uris,
     )

@@ -11,9 +11,11 @@ from urllib.parse import unquote, urlsplit
 
 from sqlalchemy import Connection, RowMapping, delete, func, insert, select
 
+from ragmem.store.document_uris import other_uris
 from ragmem.store.insert import batches
 from ragmem.store.metadata import from_json
 from ragmem.store.schema import chunks, documents
+from ragmem.store.signatures import read_signatures
 from ragmem.types import Chunk, IndexEntry, Scope, StoredChunk
 
 
@@ -113,7 +115,11 @@ def read_chunks(
 ) -> Mapping[str, StoredChunk]:
     """Chunks by id; those that are not there or that the scope may not see are left out."""
     found: dict[str, StoredChunk] = {}
-    for row in _rows_with_documents(connection, chunk_ids):
+    rows = _rows_with_documents(connection, chunk_ids)
+    document_ids = sorted({row["document_id"] for row in rows})
+    others = other_uris(connection, document_ids)
+    signatures = read_signatures(connection, document_ids)
+    for row in rows:
         if scope.sees(tenant=row["tenant"], acl=frozenset(row["acl"])):
             found[row["id"]] = StoredChunk(
                 id=row["id"],
@@ -122,6 +128,8 @@ def read_chunks(
                 document_title=row["title"],
                 metadata=from_json(row["metadata"]),
                 chunk=_chunk(row),
+                other_uris=others.get(row["document_id"], ()),
+                signature=signatures.get(row["document_id"], b""),
             )
     return found
 

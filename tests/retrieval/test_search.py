@@ -24,6 +24,8 @@ class BackwardsReranker:
     def rerank(self, question: str, hits: Sequence[Hit]) -> list[float]:
         return [float(row) - 100.0 for row in range(len(hits))]
 
+WORDS = ("Green", "White", "Yellow", "Dark", "Young", "Broken")
+
 
 @pytest.fixture
 def world() -> World:
@@ -133,6 +135,21 @@ def test_chunks_the_store_no_longer_has_are_replaced_by_the_next_ones(world: Wor
     assert len(found.hits) == 2
     assert best.chunk_id not in {hit.chunk_id for hit in found.hits}
     assert found.trace.stage("read").details["unreadable"] == (best.chunk_id,)
+
+
+def test_a_near_duplicate_is_named_by_the_hit_it_repeats(world: World) -> None:
+    text = " ".join(f"{word} leaves are dried and rolled by hand in spring" for word in WORDS)
+    world.add("first", text, whole=True)
+    world.add("second", text.replace("spring", "autumn", 1), whole=True)
+    world.add("hidden", text + " again", whole=True, acl=frozenset({"user:ana"}))
+    found = searcher(world).search("leaves rolled by hand", k=10, scope=ANYONE)
+    shown = [hit for hit in found.hits if hit.document_uri in ("first", "second")]
+    assert len(shown) == 1
+    assert {shown[0].document_uri, *shown[0].near_duplicates} == {"first", "second"}
+    assert len(found.trace.stage("read").details["collapsed"]) == 1  # type: ignore[arg-type]
+    everything = SearchSettings(collapse_near_duplicates=False)
+    found = searcher(world, everything).search("leaves rolled by hand", k=10, scope=ANYONE)
+    assert {"first", "second"} <= {hit.document_uri for hit in found.hits}
 
 
 def test_an_index_that_leaks_is_caught_when_chunks_are_read(

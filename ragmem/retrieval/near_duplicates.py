@@ -1,0 +1,104 @@
+"""Which documents are nearly the same, and which of their passages say nearly the same.
+
+How a document's signature is made belongs to ingestion. Two signatures agree in a share of their
+minima that estimates the Jaccard similarity of the texts (Broder 1997).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from ragmem.types import StoredChunk
+
+ALIKE_DOCUMENTS = 0.8
+"""Documents whose signatures agree in this share of their minima are near-duplicates."""
+_ALIKE_PASSAGES = 0.8
+_WORD = re.compile(r"\w+")
+_SIGNATURE = np.dtype("<u4")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passage:
+    """What two passages are compared by.
+
+    Attributes:
+        pairs: the pairs of neighbouring words.
+        numbers: the words with a digit in them.
+    """
+
+    document_id: str
+    signature: bytes
+    pairs: frozenset[tuple[str, str]]
+    numbers: frozenset[str]
+
+
+def passage_of(stored: StoredChunk) -> Passage:
+    """What a chunk is compared by."""
+    words = _WORD.findall(stored.chunk.text.casefold())
+    return Passage(
+        document_id=stored.document_id,
+        signature=stored.signature,
+        pairs=frozenset(pairwise(words)),
+        numbers=frozenset(word for word in words if any(map(str.isdigit, word))),
+    )
+
+
+def repeats(passage: Passage, shown: Passage) -> bool:
+    """Whether a passage only repeats what one of another document has shown.
+
+    It does where both documents are nearly the same. A number that was not shown is news, however
+    alike the rest: two versions of a contract differ in just that. Equal words in documents that
+    are not alike are no repetition: what they are said of differs.
+    """
+    if passage.document_id == shown.document_id:
+        return False
+    if not passage.numbers <= shown.numbers:
+        return False
+    common, all_pairs = len(passage.pairs & shown.pairs), len(passage.pairs | shown.pairs)
+    if not all_pairs or common < _ALIKE_PASSAGES * all_pairs:
+        return False
+    return agreement(passage.signature, shown.signature) >= ALIKE_DOCUMENTS
+
+
+def agreement(one: bytes, other: bytes) -> float:
+    """The share of minima in which two signatures agree; 0 where a document has none."""
+    if not one or len(one) != len(other):
+        return 0.0
+    equal = np.frombuffer(one, dtype=_SIGNATURE) == np.frombuffer(other, dtype=_SIGNATURE)
+    return float(np.mean(equal))
+
+
+def near_duplicates(signatures: Mapping[str, bytes]) -> list[list[str]]:
+    """The groups of documents that are nearly the same.
+
+    Args:
+        signatures: by document.
+
+    Returns:
+        Groups of two and more, each sorted; what is alike to one of a group belongs to it.
+    """
+    from datasketch import MinHash, MinHashLSH
+
+    known = {key: np.frombuffer(each, dtype=_SIGNATURE) for key, each in signatures.items() if each}
+    if not known:
+        return []
+    width = len(next(iter(known.values())))
+    buckets = MinHashLSH(threshold=ALIKE_DOCUMENTS, num_perm=width)
+    group_of: dict[str, set[str]] = {}
+    for key in sorted(known):
+        minima = MinHash(seed=1, hashvalues=known[key], scheme="affine32")
+        alike = [
+            other
+            for other in buckets.query(minima)
+            if agreement(signatures[key], signatures[other]) >= ALIKE_DOCUMENTS
+        ]
+        buckets.insert(key, minima)
+        group = {key}.union(*(group_of[other] for other in alike))
+        group_of |= dict.fromkeys(group, group)
+    unique = {id(group): group for group in group_of.values() if len(group) > 1}
+    return sorted(sorted(group) for group in unique.values())

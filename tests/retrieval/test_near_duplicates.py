@@ -1,0 +1,85 @@
+"""Near-duplicates: which documents are, and which of their passages only repeat."""
+
+import random
+
+import pytest
+
+from ragmem.ingestion.signing import sign
+from ragmem.retrieval.near_duplicates import agreement, near_duplicates, passage_of, repeats
+from ragmem.types import Chunk, StoredChunk
+
+
+def words(count: int, *, seed: int) -> list[str]:
+    rng = random.Random(seed)
+    return ["".join(rng.choices("abcdefghij", k=6)) for _ in range(count)]
+
+
+def stored(text: str, *, document: str = "a", of: str | None = None) -> StoredChunk:
+    return StoredChunk(
+        id=f"{document}-chunk",
+        document_id=document,
+        document_uri=f"file:///{document}",
+        document_title="",
+        metadata={},
+        chunk=Chunk(start=0, end=len(text), text=text),
+        signature=sign(text if of is None else of),
+    )
+
+
+@pytest.mark.parametrize("changed", [0, 20, 100, 400])
+def test_agreement_estimates_the_jaccard_similarity_of_shingles(changed: int) -> None:
+    one = words(1000, seed=1)
+    other = words(changed, seed=2) + one[changed:]
+    same = 1000 - changed - 2
+    jaccard = same / (2 * 998 - same)
+    estimate = agreement(sign(" ".join(one)), sign(" ".join(other)))
+    # Three standard errors of 128 minima.
+    assert abs(estimate - jaccard) <= 3 * 0.045
+
+
+def test_short_and_unspaced_texts() -> None:
+    assert sign("too short to tell anything") == b""
+    assert agreement(b"", b"") == 0.0
+    rng = random.Random(3)
+    text = "".join(chr(rng.randrange(0x4E00, 0x9000)) for _ in range(400))
+    assert agreement(sign(text), sign(text[:200] + "新" + text[200:])) > 0.9
+    assert agreement(sign(text), sign(text[::-1])) < 0.1
+
+
+def test_a_passage_of_a_near_duplicate_repeats() -> None:
+    text = words(60, seed=4)
+    edited = [*text[:30], "other", *text[31:]]
+    one, other = stored(" ".join(text)), stored(" ".join(edited), document="b")
+    assert repeats(passage_of(other), passage_of(one))
+    assert not repeats(passage_of(one), passage_of(one))  # a document does not repeat itself
+
+
+def test_another_number_is_news() -> None:
+    text = words(60, seed=4)
+    one = stored(" ".join([*text, "24", "months"]))
+    other = stored(" ".join([*text, "36", "months"]), document="b")
+    none = stored(" ".join([*text, "some", "months"]), document="c")
+    assert not repeats(passage_of(other), passage_of(one))
+    assert repeats(passage_of(none), passage_of(one))
+    assert not repeats(passage_of(one), passage_of(none))
+
+
+def test_equal_words_in_unlike_documents_are_no_repetition() -> None:
+    passage = " ".join(words(40, seed=5))
+    one = stored(passage, of=" ".join(words(300, seed=6)))
+    other = stored(passage, document="b", of=" ".join(words(300, seed=7)))
+    assert not repeats(passage_of(other), passage_of(one))
+
+
+def test_groups_hold_what_is_alike() -> None:
+    base = words(300, seed=8)
+    texts = {
+        "b": base,
+        "a": ["new", *base[1:]],
+        "c": [*base[:-1], "end"],
+        "d": words(300, seed=9),
+        "e": ["short"],
+    }
+    signatures = {key: sign(" ".join(text)) for key, text in texts.items()}
+    assert near_duplicates(signatures) == [["a", "b", "c"]]
+    assert near_duplicates({}) == []
