@@ -1,8 +1,8 @@
 """Files on this machine: a folder, a glob, a single file, or a `file://` URI of one of them.
 
 What a file holds is the parsers' business; here it is only found, judged by its name, kind and
-size, and read. Symbolic links are never followed out of the place that was named, and nothing but
-regular files is opened.
+size, and read. What ignore files say is in `ignore_rules`. Symbolic links are never followed out of
+the place that was named, and nothing but regular files is opened.
 """
 
 from __future__ import annotations
@@ -11,15 +11,16 @@ import errno
 import os
 import stat
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import ClassVar
 
 from ragmem.errors import PermanentSourceError, TransientSourceError
 from ragmem.types import RawDocument, SkippedItem, SourceItem
 
 from .file_location import FileLocation, locate, path_of
+from .ignore_rules import RULE_FILES, IgnoreRules
 
 _MEBIBYTE = 1024 * 1024
 _IGNORED_FOLDERS = frozenset({"__pycache__", "node_modules", "venv", "__MACOSX"})
@@ -42,7 +43,9 @@ class FilesConnector:
     """Lists and reads files.
 
     Hidden files and folders, `__pycache__`, `node_modules`, virtual environments and the like are
-    passed over; everything else is listed, either to be read or with the reason why not.
+    passed over, and so is what the rules of `.ragmemignore` and `.gitignore` files leave out;
+    everything else is listed, either to be read or with the reason why not. A file that is named
+    by itself is always read.
     """
 
     schemes: ClassVar[frozenset[str]] = frozenset({"file"})
@@ -51,6 +54,8 @@ class FilesConnector:
         self,
         location: str | Path,
         *,
+        ignore: tuple[str, ...] = (),
+        use_gitignore: bool = True,
         suffixes: frozenset[str] | None = None,
         max_file_bytes: int = 100 * _MEBIBYTE,
     ) -> None:
@@ -58,13 +63,20 @@ class FilesConnector:
 
         Args:
             location: a folder, a file, a glob such as `docs/**/*.md`, or a `file://` URI.
+            ignore: patterns as in a `.gitignore` in the folder, stronger than all of its files;
+                `!name` takes one of theirs back.
+            use_gitignore: whether `.gitignore` files and git's `info/exclude` count.
             suffixes: the lower-case suffixes (with dot; empty for none) to read; None for all.
             max_file_bytes: larger files are skipped without being opened.
 
         Raises:
             UnknownSource: nothing is there.
+            UsageError: a pattern to ignore is none.
         """
         self._location: FileLocation = locate(location)
+        self._rules = IgnoreRules.of(
+            self._location.root, patterns=ignore, use_gitignore=use_gitignore
+        )
         self._suffixes = suffixes
         self._max_file_bytes = max_file_bytes
 
@@ -91,34 +103,96 @@ class FilesConnector:
         if self._location.pattern and not matched:
             # A mistyped pattern must not look like a source that was emptied.
             raise TransientSourceError(
-                "no file matches the pattern, so nothing is taken as deleted"
+                "no file matches the pattern, so nothing is taken as deleted", worth_waiting=False
             )
         if unlisted:
             raise TransientSourceError(
                 f"{len(unlisted)} folders could not be listed, so nothing is taken as deleted: "
-                + "; ".join(unlisted[:5])
+                + "; ".join(unlisted[:5]),
+                worth_waiting=False,
             )
 
     def _walk(self, unlisted: list[str]) -> Iterator[SourceItem | SkippedItem]:
         """Every file below the root; folders that cannot be listed are noted."""
         # Not by recursion: folders may nest deeper than Python's stack.
-        open_folders: list[tuple[tuple[str, ...], Iterator[os.DirEntry[str]]]] = [
-            ((), _listing(self._location.root, unlisted))
-        ]
+        open_folders: list[tuple[tuple[str, ...], IgnoreRules, Iterator[os.DirEntry[str]]]] = []
+
+        def enter(parts: tuple[str, ...], folder: Path, around: IgnoreRules | None) -> None:
+            try:
+                entries = _listing(folder)
+                outer = around or self._rules.inherited(folder)
+                rules = outer.inside(folder, {entry.name for entry in entries})
+            except OSError as error:
+                unlisted.append(f"{folder.as_uri()}: {error.strerror}")
+            except TransientSourceError as error:
+                unlisted.append(str(error))
+            else:
+                open_folders.append((parts, rules, iter(entries)))
+
+        enter((), self._location.root, None)
         while open_folders:
-            parts, entries = open_folders[-1]
+            parts, rules, entries = open_folders[-1]
             entry = next(entries, None)
             if entry is None:
                 open_folders.pop()
                 continue
-            if _is_ignored(entry.name):
-                continue
             inner = (*parts, entry.name)
-            if entry.is_dir(follow_symlinks=False):
-                if not _is_ignored_folder(entry):
-                    open_folders.append((inner, _listing(Path(entry.path), unlisted)))
+            is_folder = entry.is_dir(follow_symlinks=False)
+            if _is_passed_over(entry.path, rules, is_folder=is_folder):
+                continue
+            if is_folder:
+                enter(inner, Path(entry.path), rules)
             elif self._location.admits(inner):
                 yield self._judge(Path(entry.path))
+
+    @property
+    def watched_folder(self) -> Path:
+        """The folder that everything of the source lies in."""
+        return self._location.root
+
+    @property
+    def watches_subfolders(self) -> bool:
+        """Whether folders within it count."""
+        return self._location.single is None
+
+    def concerns(self, paths: Collection[Path]) -> bool:
+        """Whether changes at these paths may change what is listed; in doubt they may."""
+        if self._location.single is not None:
+            return self._location.single in paths
+        known: dict[Path, IgnoreRules | None] = {}
+        try:
+            return any(self._concerns(path, known) for path in paths)
+        except (TransientSourceError, OSError):
+            return True  # the next listing says what is wrong
+
+    def _concerns(self, path: Path, known: dict[Path, IgnoreRules | None]) -> bool:
+        """The same of one path; `known` holds the rules within folders, None within ignored ones.
+
+        Raises:
+            TransientSourceError, OSError: rules or folders cannot be read.
+        """
+        folder = self._location.root
+        if path == folder:
+            return True
+        *around, name = path.relative_to(folder).parts
+        if folder not in known:
+            known[folder] = self._rules.inherited(folder).inside(folder)
+        rules = known[folder]
+        for inner in around:
+            folder = folder / inner
+            if rules is None:
+                return False
+            if folder not in known:
+                outside = folder.is_symlink() or _is_passed_over(str(folder), rules, is_folder=True)
+                known[folder] = None if outside else rules.inside(folder)
+            rules = known[folder]
+        if rules is None:
+            return False
+        if name in RULE_FILES:
+            return True
+        if _is_passed_over(str(path), rules, is_folder=path.is_dir()):
+            return False
+        return self._location.admits((*around, name)) or not path.is_file()
 
     def _judge(self, path: Path, *, link_allowed: bool = False) -> SourceItem | SkippedItem:
         """An item to read, or the reason why not."""
@@ -178,15 +252,16 @@ class FilesConnector:
         try:
             content, modified = self._read(path)
         except FileNotFoundError as error:
-            raise TransientSourceError("vanished while being read") from error
+            raise TransientSourceError("vanished while being read", worth_waiting=False) from error
         except PermissionError as error:
-            raise TransientSourceError("permission denied; make the file readable") from error
+            raise TransientSourceError(
+                "permission denied; make the file readable", worth_waiting=False
+            ) from error
         except OSError as error:
             if error.errno in (errno.ELOOP, errno.ENOTDIR, errno.ENXIO):
                 raise PermanentSourceError("was replaced by another kind of file") from error
             raise TransientSourceError(f"could not be read: {error.strerror}") from error
         name = _printable(path.name)
-        folder = _printable(str(PurePosixPath(*path.parent.relative_to(root).parts)))
         return RawDocument(
             uri=item.uri,
             name=name,
@@ -195,7 +270,8 @@ class FilesConnector:
             metadata={
                 "name": name,
                 "suffix": path.suffix.lower(),
-                "folder": "" if folder == "." else folder,
+                # Not relative to the source: several may hold the same document.
+                "folder": _printable(path.parent.as_posix()),
                 "modified_at": modified.isoformat(),
             },
         )
@@ -224,24 +300,23 @@ class FilesConnector:
         return content, datetime.fromtimestamp(after.st_mtime, tz=UTC)
 
 
-def _is_ignored(name: str) -> bool:
+def _listing(folder: Path) -> list[os.DirEntry[str]]:
+    with os.scandir(folder) as entries:
+        return sorted(entries, key=lambda entry: entry.name)
+
+
+def _is_passed_over(path: str, rules: IgnoreRules, *, is_folder: bool) -> bool:
+    """Whether an entry is treated as if it were not there."""
+    name = os.path.basename(path)  # noqa: PTH119 - called for every entry
     # `~$` begins the lock files that Office leaves beside open documents.
-    return name.startswith((".", "~$")) or name.lower() in _IGNORED_FILES
-
-
-def _listing(folder: Path, unlisted: list[str]) -> Iterator[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as entries:
-            return iter(sorted(entries, key=lambda entry: entry.name))
-    except OSError as error:
-        unlisted.append(f"{folder.as_uri()}: {error.strerror}")
-        return iter(())
-
-
-def _is_ignored_folder(entry: os.DirEntry[str]) -> bool:
-    # os.path answers False where the folder may not be looked into; listing it tells then.
-    marks = (os.path.join(entry.path, mark) for mark in _FOLDER_MARKS)  # noqa: PTH118
-    return entry.name in _IGNORED_FOLDERS or any(map(os.path.exists, marks))
+    if name.startswith((".", "~$")) or name.lower() in _IGNORED_FILES:
+        return True
+    if is_folder:
+        # os.path answers False where the folder may not be looked into; listing it tells then.
+        marks = (os.path.join(path, mark) for mark in _FOLDER_MARKS)  # noqa: PTH118
+        if name in _IGNORED_FOLDERS or any(map(os.path.exists, marks)):
+            return True
+    return rules.ignores(path, is_folder=is_folder)
 
 
 def _suffix_of(path: Path) -> str:

@@ -35,14 +35,17 @@ if TYPE_CHECKING:
         UsageError,
     )
     from ragmem.filters import AllOf, AnyOf, Condition, Filter, Not, equals
+    from ragmem.ingestion.mapping import MetadataMapping
+    from ragmem.ingestion.recipes import SourceRequest
     from ragmem.opening import embed_store_again
     from ragmem.parts import Replacements
-    from ragmem.ports import Connector
+    from ragmem.ports import Connector, HoldsConversations
     from ragmem.settings import Settings, load_settings
     from ragmem.store.status import SourceStatus, StoreStatus
     from ragmem.types import (
         Answer,
         Citation,
+        Conversation,
         Document,
         DocumentInfo,
         Hit,
@@ -52,13 +55,16 @@ if TYPE_CHECKING:
         Scope,
         SearchResult,
         SkippedItem,
+        SourceDescription,
         SourceItem,
         Stage,
         SyncProgress,
         SyncReport,
         TextDocument,
         Trace,
+        Utterance,
     )
+    from ragmem.watching import watch
 
 __version__ = "0.1.0"
 
@@ -72,13 +78,16 @@ __all__ = [
     "Citation",
     "Condition",
     "Connector",
+    "Conversation",
     "Document",
     "DocumentInfo",
     "Filter",
     "GenerationError",
     "Hit",
+    "HoldsConversations",
     "ItemReport",
     "Knowledge",
+    "MetadataMapping",
     "MissingExtra",
     "ModelError",
     "ModelUnavailable",
@@ -95,8 +104,10 @@ __all__ = [
     "SentenceEvent",
     "Settings",
     "SkippedItem",
+    "SourceDescription",
     "SourceError",
     "SourceItem",
+    "SourceRequest",
     "SourceStatus",
     "Stage",
     "StoreCorrupt",
@@ -114,14 +125,20 @@ __all__ = [
     "UnknownModel",
     "UnknownSource",
     "UsageError",
+    "Utterance",
     "embed_store_again",
     "equals",
     "load_settings",
+    "watch",
 ]
 
 _MODULES = {
     "Agent": "ragmem.app",
     "Connector": "ragmem.ports",
+    "HoldsConversations": "ragmem.ports",
+    "MetadataMapping": "ragmem.ingestion.mapping",
+    "SourceRequest": "ragmem.ingestion.recipes",
+    "watch": "ragmem.watching",
     "AnswerEvent": "ragmem.agent.answering",
     "Knowledge": "ragmem.agent.knowledge",
     "Replacements": "ragmem.parts",

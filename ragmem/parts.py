@@ -127,6 +127,7 @@ class Parts:
 
         return IsolatedParser(
             max_file_bytes=self.settings.max_file_bytes,
+            max_characters=self.settings.max_characters,
             workers=self.settings.parse_workers,
             timeout_seconds=self.settings.parse_timeout_seconds,
             memory_bytes=self.settings.parse_memory_bytes,

@@ -1,7 +1,8 @@
 """The blocks of a text: headings, paragraphs, list items, tables, fenced code.
 
 A block is a span of whole lines with its kind. What a source file's definitions are belongs to
-`source_code`; how long a block is and where it is cut further belongs to `units`.
+`syntax`, or to `source_code` where no grammar reads it; how long a block is and where it is cut
+further belongs to `units`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from ragmem.chunking.source_code import definition_spans
+from ragmem.chunking.syntax import CodeSpan, syntax_spans
 from ragmem.types import ParsedDocument
 
 BlockKind = Literal["heading", "prose", "item", "table", "code"]
@@ -48,6 +50,7 @@ class Block:
         title: that section's title; empty for a section that only goes back to its parent.
         header: a table's header row.
         body: where a table's first row after the header and its rule begins.
+        syntax: what a span of source code is in its syntax tree, where there is one.
     """
 
     kind: BlockKind
@@ -57,6 +60,7 @@ class Block:
     title: str = ""
     header: Span | None = None
     body: int = 0
+    syntax: CodeSpan | None = None
 
 
 def document_blocks(document: ParsedDocument) -> list[Block]:
@@ -71,10 +75,7 @@ def document_blocks(document: ParsedDocument) -> list[Block]:
     """
     text = document.text
     if document.text_format == "code":
-        blocks = [
-            Block(kind="code", start=start, end=end, level=level, title=title)
-            for start, end, level, title in definition_spans(text)
-        ]
+        blocks = _code_blocks(text, document.language)
     else:
         lines = [match.span() for match in _LINE.finditer(text)]
         if document.media_type in _TABLE_MEDIA_TYPES and lines:
@@ -83,6 +84,27 @@ def document_blocks(document: ParsedDocument) -> list[Block]:
             scanner = _Scanner(text, lines, markdown=document.text_format == "markdown")
             blocks = list(scanner.blocks())
     return _cut_at(text, blocks, [page.start for page in document.pages])
+
+
+def _code_blocks(text: str, language: str) -> list[Block]:
+    """The definitions and statements of source code."""
+    spans = syntax_spans(text, language)
+    if spans is None:
+        return [
+            Block(kind="code", start=start, end=end, level=level, title=title)
+            for start, end, level, title in definition_spans(text)
+        ]
+    return [
+        Block(
+            kind="code",
+            start=span.start,
+            end=span.end,
+            level=span.level,
+            title=span.title,
+            syntax=span,
+        )
+        for span in spans
+    ]
 
 
 def _table_block(lines: Sequence[Span], first: int, last: int, *, header_lines: int) -> Block:

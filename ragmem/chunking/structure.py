@@ -14,12 +14,19 @@ from ragmem.chunking.blocks import document_blocks
 from ragmem.chunking.contexts import Contexts
 from ragmem.chunking.cutting import safe_cut, weigh
 from ragmem.chunking.packing import Group, Packer
-from ragmem.chunking.units import Section, Unit, boundary_hash, draft_units, page_at
+from ragmem.chunking.units import (
+    Section,
+    Unit,
+    boundary_hash,
+    draft_units,
+    held_together,
+    page_at,
+)
 from ragmem.errors import UsageError
 from ragmem.ports import TokenCounter
 from ragmem.types import Chunk, ParsedDocument
 
-_VERSION = 1
+_VERSION = 2
 _MIN_CHUNK_TOKENS = 16
 
 
@@ -92,12 +99,12 @@ class StructureChunker:
             count=self._tokens.count_tokens,
             chunk_tokens=budget,
         )
-        units = weigh(
-            text,
-            drafts,
-            count=self._tokens.count_tokens,
-            limit=lambda unit: budget - contexts.tokens(unit),
-        )
+
+        def limit(unit: Unit) -> int:
+            return budget - contexts.tokens(unit)
+
+        units = weigh(text, drafts, count=self._tokens.count_tokens, limit=limit)
+        units = held_together(units, limit=limit)
         packer = Packer(
             units,
             sections,

@@ -7,13 +7,15 @@ than a chunk belongs to `cutting`, which units share a chunk to `packing`.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import Final
 from zlib import crc32
 
 from ragmem.chunking.blocks import Block, BlockKind, Span
 from ragmem.chunking.sentences import sentence_spans
+from ragmem.chunking.syntax import CodeSpan
 from ragmem.types import ParsedDocument
 
 # How willingly a chunk ends before a unit. Odd values are left for `packing` to prefer one of two.
@@ -62,6 +64,8 @@ class Unit:
         rung: how it is cut if it is too long; grows with each cut.
         weight: its length for packing: its tokens, more where one token has many characters;
             0 while unknown.
+        depth: in how many statements and definitions of source code it lies.
+        defines: whether a definition begins with it.
     """
 
     kind: BlockKind
@@ -75,6 +79,8 @@ class Unit:
     body: int = 0
     rung: int = LINE_RUNG
     weight: int = 0
+    depth: int = 0
+    defines: bool = False
 
     @property
     def continues_table(self) -> bool:
@@ -132,6 +138,8 @@ def draft_units(
                     header=block.header,
                     body=block.body,
                     rung=STANZA_RUNG if block.kind == "code" else LINE_RUNG,
+                    depth=block.syntax.depth if block.syntax else 0,
+                    defines=position == 0 and block.syntax is not None and bool(block.title),
                 )
             )
         last = block
@@ -140,14 +148,58 @@ def draft_units(
 
 def _rank(text: str, block: Block, last: Block | None) -> int:
     """How willingly a chunk ends between two blocks."""
-    if last is not None and last.kind == "heading":
+    if last is not None and (last.kind == "heading" or (block.syntax and block.syntax.first)):
         return GLUE
     if block.level:
         return HEADING + 2 * (_MAX_LEVEL - min(block.level, _MAX_LEVEL))
+    if block.syntax is not None:
+        return _code_rank(block.syntax)
     if last is not None and block.kind != "prose" and last.kind == "prose":
         # A sentence that announces a list, table or listing stays with it where it can.
         return CLAUSE if text[last.end - 1 : last.end] in (":", "：") else BLOCK
     return ITEM if last is not None and block.kind == last.kind == "item" else BLOCK
+
+
+def _code_rank(span: CodeSpan) -> int:
+    """How willingly a chunk ends before a statement: the more the less it is nested."""
+    rank = LINE if span.inside else SENTENCE
+    return rank + 2 if span.spaced else rank
+
+
+def held_together(units: Sequence[Unit], *, limit: Callable[[Unit], int]) -> list[Unit]:
+    """Keep chunks from ending inside a definition that fits a chunk, or inside a short statement.
+
+    Args:
+        units: units with weights.
+        limit: the most that a chunk holds that begins with this unit.
+
+    Returns:
+        The same units, those inside ranked `GLUE`; prose stays as it is.
+    """
+    sums = [0, *accumulate(unit.weight for unit in units)]
+    stops = _stops([unit.depth for unit in units])
+    held: list[Unit] = []
+    until = 0
+    for index, unit in enumerate(units):
+        if index < until:
+            held.append(replace(unit, rank=GLUE))
+            continue
+        held.append(unit)
+        room = limit(unit) if unit.defines else limit(unit) // 2
+        if sums[stops[index]] - sums[index] <= room:
+            until = stops[index]
+    return held
+
+
+def _stops(depths: Sequence[int]) -> list[int]:
+    """For each unit the next one that is not deeper."""
+    stops = [len(depths)] * len(depths)
+    open_units: list[int] = []
+    for index, depth in enumerate(depths):
+        while open_units and depths[open_units[-1]] >= depth:
+            stops[open_units.pop()] = index
+        open_units.append(index)
+    return stops
 
 
 def _runs_on(text: str, end: int, start: int) -> bool:

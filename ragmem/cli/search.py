@@ -51,6 +51,9 @@ def search(
             f"{number}. {hit.document_title or name_of(hit.document_uri)}{page}  ({hit.score:.3f})"
         )
         print_text(f"   {hit.document_uri}")
+        for label, uris in (("also", hit.other_uris), ("nearly the same", hit.near_duplicates)):
+            for uri in uris:
+                print_text(f"   {label}: {uri}")
         print_text(textwrap.indent(textwrap.fill(_preview(hit.text), width=96), "   "))
     if trace:
         print_trace(result.trace)
@@ -59,6 +62,8 @@ def search(
 def _as_json(hit: Hit) -> dict[str, object]:
     return {
         "document_uri": hit.document_uri,
+        "other_uris": hit.other_uris,
+        "near_duplicates": hit.near_duplicates,
         "chunk_id": hit.chunk_id,
         "text": hit.text,
         "start": hit.start,

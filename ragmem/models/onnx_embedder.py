@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 # Texts a second and core with MiniLM and 94 tokens a text: 82 with batches of 512 padded tokens,
 # 78 with 1,024 and 62 with 4,096; small batches stay in the core's own cache.
 _BATCH_TOKENS = 512
+_COUNTED_AT_ONCE = 1024  # encodings are large: those of a long document are not all kept
 
 
 class OnnxEmbedder:
@@ -72,8 +73,13 @@ class OnnxEmbedder:
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """The number of tokens of each text, special tokens left out, nothing cut."""
         tokenizer, _, _ = self._tokenizer()
-        encodings = tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
-        return [len(encoding) for encoding in encodings]
+        return [
+            len(encoding)
+            for at in range(0, len(texts), _COUNTED_AT_ONCE)
+            for encoding in tokenizer.encode_batch_fast(
+                list(texts[at : at + _COUNTED_AT_ONCE]), add_special_tokens=False
+            )
+        ]
 
     def embed_documents(self, texts: Sequence[str]) -> FloatMatrix:
         """Embed texts to be found; shape (len(texts), dimensions), rows of length one."""

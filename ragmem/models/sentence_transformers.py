@@ -19,6 +19,7 @@ from ragmem.errors import ModelError, ModelUnavailable
 from ragmem.types import FloatMatrix, FloatVector, Hit
 
 _BATCH_TEXTS = 32
+_COUNTED_AT_ONCE = 1024  # encodings are large: those of a long document are not all kept
 
 
 class SentenceTransformersEmbedder:
@@ -65,13 +66,15 @@ class SentenceTransformersEmbedder:
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """The number of tokens of each text, special tokens left out, nothing cut."""
-        if not texts:
-            return []
-        with self._lock:
-            encoded = self._model().tokenizer(
-                list(texts), add_special_tokens=False, truncation=False, verbose=False
-            )
-        return [len(ids) for ids in encoded["input_ids"]]
+        counts: list[int] = []
+        for at in range(0, len(texts), _COUNTED_AT_ONCE):
+            batch = list(texts[at : at + _COUNTED_AT_ONCE])
+            with self._lock:
+                encoded = self._model().tokenizer(
+                    batch, add_special_tokens=False, truncation=False, verbose=False
+                )
+            counts += [len(ids) for ids in encoded["input_ids"]]
+        return counts
 
     def embed_documents(self, texts: Sequence[str]) -> FloatMatrix:
         """Embed texts to be found; shape (len(texts), dimensions), rows of length one."""

@@ -34,7 +34,7 @@ def fence(code: str, language: str = "") -> str:
     """A fenced code block that no line of the code can close."""
     longest = max((len(run) for run in re.findall(r"`{3,}", code)), default=2)
     mark = "`" * (longest + 1)
-    body = re.sub(r"\A(?:[ \t]*\n)+|\s+\Z", "", code)
+    body = re.sub(r"\A(?:[ \t]*\n)+", "", code).rstrip()
     return f"{mark}{language}\n{body}\n{mark}"
 
 

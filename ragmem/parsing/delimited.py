@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 import csv
-import io
+import re
+from collections import Counter
+from collections.abc import Iterator
 
 from ragmem.types import ParsedDocument
 
 from .encoding import decode_text
-from .tables import with_header
+from .limits import Limits
+from .tables import table_lines
 
 _DELIMITERS = ",;\t|"
 _LOOKED_AT = 50
+_LINE = re.compile(r"[^\r\n]*(?:\r\n?|\n)|[^\r\n]+")
 
 
-def parse_delimited(content: bytes, *, suffix: str) -> ParsedDocument:
+def parse_delimited(content: bytes, *, suffix: str, limits: Limits) -> ParsedDocument:
     """Parse a table of delimited values into a Markdown table.
 
     Raises:
-        ParseError: the bytes are not text.
+        ParseError: the bytes are not text, or too much of it.
     """
     text, warnings = decode_text(content)
     media_type = "text/tab-separated-values" if suffix in (".tsv", ".tab") else "text/csv"
     delimiter = "\t" if media_type.startswith("text/tab") else _delimiter(text)
     try:
-        rows = _rows(text, delimiter)
+        # Twice over the text: the rows of a large table take many times its memory.
+        widths = Counter(len(row) for row in _rows(text, delimiter))
     except csv.Error as error:
         # A stray quote can swallow the rest of the file: its lines as they are lose nothing.
         return ParsedDocument(
@@ -33,19 +38,22 @@ def parse_delimited(content: bytes, *, suffix: str) -> ParsedDocument:
             media_type=media_type,
             warnings=(*warnings, f"not readable as a table, taken line by line: {error}"),
         )
-    if rows and len({len(row) for row in rows}) > 1:
+    if len(widths) > 1:
         warnings = (*warnings, "rows have different numbers of cells; all cells were kept")
+    rows = _rows(text, delimiter)
+    count, width = widths.total(), max(widths, default=0)
     return ParsedDocument(
-        text=with_header(rows) if rows else "",
+        text=limits.joined(table_lines(rows, width=width, count=count)) if count else "",
         text_format="markdown",
         media_type=media_type,
         warnings=warnings,
     )
 
 
-def _rows(text: str, delimiter: str) -> list[list[str]]:
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
-    return [row for row in reader if any(value.strip() for value in row)]
+def _rows(text: str, delimiter: str) -> Iterator[list[str]]:
+    lines = (line[0] for line in _LINE.finditer(text))
+    reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
+    return (row for row in reader if any(value.strip() for value in row))
 
 
 def _delimiter(text: str) -> str:

@@ -25,6 +25,11 @@ def _identifier() -> LanguageIdentifier:
     return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
 
 
+def load_model() -> None:
+    """Load what detection needs: for a moment the library keeps it in a temporary file."""
+    _identifier()
+
+
 def detect_language(text: str) -> str:
     """The ISO 639-1 code of a text's language, empty when it is short or the guess is unsure.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from functools import partial
 
 from ragmem.errors import ParseError
 from ragmem.types import ParsedDocument, RawDocument
@@ -29,11 +30,12 @@ _HEADING = re.compile(r"^#{1,6}[ \t]+(\S.*?)[ \t#]*$", re.MULTILINE)
 _UNDERLINED = re.compile(r"^(\S[^\n]*)\n(?:=+|-{3,})[ \t]*$", re.MULTILINE)
 _FENCED = re.compile(r"^(`{3,}|~{3,}).*?^\1[`~]*[ \t]*$", re.MULTILINE | re.DOTALL)
 _NO_TITLE = re.compile(r"(?:sheet|tabelle|feuil|hoja|notes) ?\d*", re.IGNORECASE)
-_VERSION = 1
+_VERSION = 2
 """Raised whenever the same bytes give another document than before."""
 _LONGEST_TITLE = 300
 _BINARY_FAMILIES = frozenset({"pdf", "docx", "pptx", "spreadsheet", "epub"})
 _TITLE_WITHIN = 20_000
+_OUTLOOK = "__substg1.0_".encode("utf-16-le")
 
 
 class DocumentParser:
@@ -75,11 +77,7 @@ class DocumentParser:
         """
         is_text = isinstance(raw.content, str)
         content = clean_text(raw.content).encode() if isinstance(raw.content, str) else raw.content
-        if len(content) > self._limits.file_bytes:
-            raise ParseError(
-                f"the file has {len(content):,} bytes, more than the "
-                f"{self._limits.file_bytes:,} allowed; split it or raise the limit"
-            )
+        self._limits.check_file_bytes(len(content))
         if not content:
             raise ParseError("the document has no text" if is_text else "the file is empty")
         family = _text_family(raw.name) if is_text else _family(content, raw.name)
@@ -108,7 +106,8 @@ def _family(content: bytes, name: str) -> Family:
     if content.startswith(OLE_MAGIC):
         return _ole_family(content, suffix)
     if kind := binary_kind(content):
-        raise ParseError(f"the file is a {kind}, which holds no text to read")
+        advice = "; run OCR on it if it shows text" if kind.endswith("image") else ""
+        raise ParseError(f"the file is a {kind}, which holds no text to read{advice}")
     if named in _BINARY_FAMILIES:
         raise ParseError(
             f"the file is named {suffix} but is none: its first bytes are "
@@ -133,6 +132,11 @@ def _zip_family(content: bytes) -> Family:
         return "spreadsheet"
     if "META-INF/container.xml" in names:
         return "epub"
+    if {"mimetype", "content.xml"} <= names:
+        raise ParseError(
+            "the file is an OpenDocument file; save it as DOCX, PPTX or XLSX (for example with "
+            "soffice --headless --convert-to docx)"
+        )
     raise ParseError(
         "the file is a ZIP archive, or a kind of document without a parser; unpack it, or convert "
         "it to DOCX, XLSX, PPTX, EPUB or PDF"
@@ -144,6 +148,8 @@ def _ole_family(content: bytes, suffix: str) -> Family:
         raise ParseError("the document is protected by a password; save a copy without one")
     if family_of_suffix(suffix) == "spreadsheet":
         return "spreadsheet"
+    if _OUTLOOK in content:
+        raise ParseError("the file is an Outlook message; save it as EML")
     raise ParseError(
         "the file is in an Office format from before 2007; save it as DOCX, PPTX, XLSX or PDF"
     )
@@ -167,7 +173,7 @@ def _parse_as(family: Family, content: bytes, name: str, limits: Limits) -> Pars
     if family == "email":
         from .email_message import parse_email
 
-        return parse_email(content)
+        return parse_email(content, parse_file=partial(_parse_attached, limits), limits=limits)
     from .prose import parse_code, parse_markdown, parse_markup, parse_plain
 
     if family == "markdown":
@@ -178,6 +184,13 @@ def _parse_as(family: Family, content: bytes, name: str, limits: Limits) -> Pars
         language = CODE_LANGUAGES.get(suffix) or CODE_NAMES.get(name.lower(), "")
         return parse_code(content, language=language)
     return parse_plain(content)
+
+
+def _parse_attached(limits: Limits, name: str, content: bytes) -> ParsedDocument:
+    """What a file inside another document says; the format is told as for any file."""
+    if not content:
+        raise ParseError("the file is empty")
+    return _settle(_parse_as(_family(content, name), content, name, limits), limits)
 
 
 def _parse_office(family: Family, content: bytes, limits: Limits) -> ParsedDocument:
@@ -202,7 +215,7 @@ def _parse_records(family: Family, content: bytes, suffix: str, limits: Limits) 
     if family == "delimited":
         from .delimited import parse_delimited
 
-        return parse_delimited(content, suffix=suffix)
+        return parse_delimited(content, suffix=suffix, limits=limits)
     from .json_records import parse_json, parse_jsonl
 
     if family == "json":
@@ -215,6 +228,7 @@ def _settle(parsed: ParsedDocument, limits: Limits) -> ParsedDocument:
     # Pages were joined from cleaned texts: their spans must not move.
     text = parsed.text if parsed.pages else clean_text(parsed.text).strip("\n").rstrip()
     limits.check_characters(len(text))
+    limits.check_lines(text.count("\n") + 1)
     if not text.strip():
         raise ParseError("the document holds no text")
     title = one_line(clean_text(parsed.title)) or _first_heading(parsed.text_format, text)

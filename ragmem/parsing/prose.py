@@ -14,7 +14,8 @@ from .assembly import clean_text, fence
 from .encoding import decode_text
 
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
-_FRONT_TITLE = re.compile(r"^title:[ \t]*(['\"]?)(.+?)\1[ \t]*$", re.MULTILINE)
+_FRONT_TITLE = re.compile(r"^title:(.+)$", re.MULTILINE)
+_QUOTED = re.compile(r"(['\"]?)(.+)\1")
 _LATEX_LEVELS = ("part", "chapter", "section", "subsection", "subsubsection", "paragraph")
 _BRACED = r"\{((?:[^{}]|\{[^{}]*\})+)\}"
 _LATEX = re.compile(rf"^[ \t]*\\({'|'.join(_LATEX_LEVELS)})\*?(?:\[[^\]]*\])?{_BRACED}(.*)$")
@@ -59,7 +60,8 @@ def parse_markdown(content: bytes) -> ParsedDocument:
     text, warnings = decode_text(content)
     text = clean_text(text)
     front = _FRONT_MATTER.match(text)
-    title = _FRONT_TITLE.search(front[1]) if front else None
+    named = _FRONT_TITLE.search(front[1]) if front else None
+    title = _QUOTED.fullmatch(named[1].strip()) if named else None
     return ParsedDocument(
         text=text,
         text_format="markdown",

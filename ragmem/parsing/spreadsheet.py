@@ -10,7 +10,8 @@ from __future__ import annotations
 import datetime
 import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from ragmem.errors import ParseError
@@ -56,6 +57,7 @@ def parse_spreadsheet(content: bytes, *, limits: Limits) -> ParsedDocument:
         members = unpack(content, most_bytes=limits.unpacked_bytes)
         _check_extent(members)
         stream = repack(members)
+        del members  # each sheet is there once: packed for the reader
     try:
         with CalamineWorkbook.from_filelike(stream) as workbook:
             pages, warnings = _read_sheets(workbook, limits)
@@ -115,25 +117,28 @@ def _read_sheets(
             warnings.append(f"sheet {name!r} holds a chart or macros, not cells; it was left out")
             continue
         try:
-            rows = workbook.get_sheet_by_index(number - 1).to_python()
+            rows = workbook.get_sheet_by_index(number - 1).iter_rows()
+            body = "\n\n".join(_blocks(rows, limits))
         except CalamineError as error:
             warnings.append(f"sheet {name!r} could not be read: {error}")
             continue
         if sheet.visible != SheetVisibleEnum.Visible:
             warnings.append(f"sheet {name!r} is hidden; it was read all the same")
-        body = "\n\n".join(_blocks(rows))
         characters += len(body)
         limits.check_characters(characters)
         pages.append((number, f"## {name}\n\n{body}" if body else ""))
     return pages, warnings
 
 
-def _blocks(rows: Sequence[Sequence[Value]]) -> Iterator[str]:
+def _blocks(rows: Iterable[Sequence[Value]], limits: Limits) -> Iterator[str]:
     """Tables and lone lines: empty rows part blocks, rows of one cell above a table are titles."""
     block: list[list[str]] = []
-    for row in [*rows, []]:
+    characters = 0
+    for row in chain(rows, [[]]):
         texts = [_text(value) for value in row]
         if any(texts):
+            characters += sum(map(len, texts))
+            limits.check_characters(characters)
             block.append(texts)
         elif block:
             yield from _block(block)

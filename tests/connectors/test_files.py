@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from connectors.files import FilesConnector
-from ragmem.errors import PermanentSourceError, TransientSourceError, UnknownSource
+from ragmem.errors import PermanentSourceError, TransientSourceError, UnknownSource, UsageError
 from ragmem.types import SkippedItem, SourceItem
 
 
@@ -202,6 +202,72 @@ def test_an_unlistable_folder_ends_the_listing_with_an_error(
     assert len(seen) == 2
 
 
+# --- what is ignored ---
+
+
+def test_ignored_files_and_folders_are_no_items(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / ".gitignore").write_text("b.md\nphoto.png\n")
+    (folder / "photo.png").write_bytes(b"x")
+    (folder / "sub" / ".ragmemignore").write_text("deep/\n")
+    listed, scan = [], os.scandir
+    monkeypatch.setattr(os, "scandir", lambda path: [listed.append(Path(path).name), scan(path)][1])
+    connector = FilesConnector(folder, suffixes=frozenset({".md", ".txt"}))
+    assert names(connector) == ["a.md", "sub/c.md"]
+    assert not skipped(connector)
+    assert set(listed) == {"docs", "sub"}
+    everything = FilesConnector(folder, ignore=("!deep",), use_gitignore=False)
+    assert names(everything) == ["a.md", "b.md", "photo.png", "sub/c.md", "sub/deep/d.txt"]
+    assert everything.source_uri == connector.source_uri
+
+
+def test_what_is_ignored_is_read_when_it_is_named(folder: Path) -> None:
+    (folder / ".gitignore").write_text("sub\n*.md\n")
+    (folder / ".git").mkdir(exist_ok=True)
+    assert names(FilesConnector(folder)) == []
+    assert names(FilesConnector(folder / "a.md")) == ["a.md"]
+    assert names(FilesConnector(folder / "sub")) == ["sub/c.md", "sub/deep/d.txt"]
+    assert names(FilesConnector(f"{folder}/sub/*.md")) == ["sub/c.md"]
+
+
+def test_unusable_rules_keep_their_folder_back_and_say_so(folder: Path) -> None:
+    (folder / "sub" / ".gitignore").write_bytes(b"\xff\xfea\x00")
+    seen: list[str] = []
+    with pytest.raises(TransientSourceError, match="UTF-8") as caught:
+        seen.extend(item.uri for item in FilesConnector(folder).discover())
+    assert [uri.rpartition("/")[2] for uri in seen] == ["a.md", "b.md"]
+    assert not caught.value.worth_waiting
+
+
+def test_a_pattern_that_is_none(folder: Path) -> None:
+    with pytest.raises(UsageError, match="what is no pattern"):
+        FilesConnector(folder, ignore=("[",))
+
+
+def test_which_changes_concern_it(folder: Path, tmp_path: Path) -> None:
+    (folder / ".gitignore").write_text("*.log\nbuild/\n")
+    (folder / "build").mkdir()
+    (folder / "x.log").touch()
+    (folder / "store").mkdir()
+    (folder / "store" / "ragmem.db").touch()
+    (tmp_path / "outside").mkdir()
+    (folder / "link").symlink_to(tmp_path / "outside")
+    connector = FilesConnector(folder)
+    assert (connector.watched_folder, connector.watches_subfolders) == (folder, True)
+    for name in ("a.md", "gone.md", "sub", "sub/new/x.md", ".gitignore", "sub/.ragmemignore"):
+        assert connector.concerns([folder / "x.log", folder / name]), name
+    quiet = ("x.log", "build", "build/a/b.md", ".git/e.md", ".a.md.swp", "store/x.json", "link/a")
+    assert not connector.concerns([folder / name for name in quiet])
+    pattern = FilesConnector(f"{folder}/*.md")
+    assert pattern.concerns([folder / "a.md"])
+    assert not pattern.concerns([folder / "sub" / "c.md"])
+    single = FilesConnector(folder / "a.md")
+    assert not single.watches_subfolders
+    assert single.concerns([folder / "b.md", folder / "a.md"])
+    assert not single.concerns([folder / "b.md"])
+
+
 # --- what is fetched ---
 
 
@@ -217,9 +283,19 @@ def test_metadata_and_fingerprint(folder: Path) -> None:
     assert raw.metadata == {
         "name": "c.md",
         "suffix": ".md",
-        "folder": "sub",
+        "folder": str(folder / "sub"),
         "modified_at": raw.modified_at.isoformat(),
     }
+
+
+def test_the_same_document_in_two_sources_has_the_same_metadata(folder: Path) -> None:
+    wide = {item.uri: item for item in FilesConnector(folder).discover()}
+    for place in (folder / "sub", folder / "sub" / "c.md", f"{folder}/sub/*.md"):
+        connector = FilesConnector(place)
+        item = next(iter(connector.discover()))
+        assert item == wide[item.uri]
+        assert isinstance(item, SourceItem)
+        assert connector.fetch(item) == FilesConnector(folder).fetch(item)
 
 
 def test_an_edit_changes_the_fingerprint(folder: Path) -> None:
@@ -233,8 +309,9 @@ def test_a_vanished_file(folder: Path) -> None:
     connector = FilesConnector(folder / "*a.md")
     item = only(connector)
     (folder / "a.md").unlink()
-    with pytest.raises(TransientSourceError, match="vanished"):
+    with pytest.raises(TransientSourceError, match="vanished") as caught:
         connector.fetch(item)
+    assert not caught.value.worth_waiting
 
 
 def test_a_file_replaced_by_a_link_or_a_pipe(folder: Path, tmp_path: Path) -> None:
@@ -274,8 +351,9 @@ def test_a_file_that_changes_while_it_is_read(
         return status(descriptor)
 
     monkeypatch.setattr(os, "fstat", fstat)
-    with pytest.raises(TransientSourceError, match="changed while being read"):
+    with pytest.raises(TransientSourceError, match="changed while being read") as caught:
         connector.fetch(item)
+    assert caught.value.worth_waiting
 
 
 def test_an_unreadable_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -286,8 +364,9 @@ def test_an_unreadable_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> No
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(os, "open", refuse)
-    with pytest.raises(TransientSourceError, match="permission denied"):
+    with pytest.raises(TransientSourceError, match="permission denied") as caught:
         connector.fetch(item)
+    assert not caught.value.worth_waiting
 
 
 def test_only_what_lies_within_is_fetched(folder: Path, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """What every parser promises, over every format and over bad input."""
 
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from format_files import (
 
 from ragmem.errors import ParseError
 from ragmem.parsing.formats import SUPPORTED_SUFFIXES
+from ragmem.parsing.isolation import IsolatedParser
 from ragmem.parsing.parser import DocumentParser
 from ragmem.ports import Parser
 from ragmem.types import ParsedDocument, RawDocument
@@ -29,10 +31,14 @@ FORMATS = all_formats()
 ENTITIES = '<!DOCTYPE a [<!ENTITY b "bbbb"><!ENTITY c "&b;&b;&b;&b;">]><a>&c;</a>'
 
 
-@pytest.fixture(params=[DocumentParser], ids=["document"])
-def parser(request: pytest.FixtureRequest) -> Parser:
-    made: Parser = request.param()
-    return made
+@pytest.fixture(scope="module", params=["document", "isolated"])
+def parser(request: pytest.FixtureRequest) -> Iterator[Parser]:
+    if request.param == "document":
+        yield DocumentParser()
+    else:
+        isolated = IsolatedParser(workers=1)
+        yield isolated
+        isolated.close()
 
 
 def parse(parser: Parser, name: str, content: bytes) -> ParsedDocument:
@@ -149,6 +155,12 @@ BAD = {
         "password",
     ),
     "old office": ("a.doc", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(99), "before 2007"),
+    "outlook": (
+        "a.msg",
+        b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + "__substg1.0_".encode("utf-16-le"),
+        "save it as EML",
+    ),
+    "opendocument": ("a.odt", zipped({"mimetype": "", "content.xml": ""}), "OpenDocument"),
     "truncated docx": ("a.docx", FORMATS["docx"][:-40], "cut off"),
     "damaged docx": ("a.docx", zipped({"word/document.xml": "<w:document>"}), "cannot be read"),
     "empty docx": ("a.docx", docx(paragraph("")), "no text"),
@@ -166,6 +178,7 @@ BAD = {
     "epub without chapters": ("a.epub", epub([]), "no text"),
     "broken json": ("a.json", b'{"a": 1', "not valid JSON"),
     "deep json": ("a.json", b"[" * 100_000 + b"]" * 100_000, "too deeply"),
+    "many lines": ("a.txt", b"a\n" * 1_000_001 + b"b", "more than 1,000,000 lines"),
     "no json lines": ("a.jsonl", b"one\ntwo\n", "no line"),
     "deep html": ("a.html", b"<div>" * 50_000 + b"text", "too deeply"),
     "no message": ("a.eml", b"hello there", "not a message"),
@@ -192,13 +205,14 @@ def test_damaged_files_are_read_or_refused(parser: Parser, suffix: str) -> None:
             assert document.text.strip()
 
 
-def test_limits_are_kept() -> None:
+@pytest.mark.parametrize("kind", [DocumentParser, IsolatedParser])
+def test_limits_are_kept(kind: type[DocumentParser] | type[IsolatedParser]) -> None:
     with pytest.raises(ParseError, match="10 allowed"):
-        parse(DocumentParser(max_file_bytes=10), "a.txt", b"eleven bytes")
+        parse(kind(max_file_bytes=10), "a.txt", b"eleven bytes")
     with pytest.raises(ParseError, match="more than 10 characters"):
-        parse(DocumentParser(max_characters=10), "a.txt", b"eleven bytes")
+        parse(kind(max_characters=10), "a.txt", b"eleven bytes")
     with pytest.raises(ParseError, match="zip bomb"):
-        parse(DocumentParser(max_unpacked_bytes=100), "a.docx", FORMATS["docx"])
+        parse(kind(max_unpacked_bytes=100), "a.docx", FORMATS["docx"])
 
 
 def test_nothing_outside_the_file_is_read(parser: Parser, tmp_path: Path) -> None:

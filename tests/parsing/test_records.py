@@ -18,21 +18,21 @@ LIMITS = Limits()
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 def test_the_delimiter_is_found(delimiter: str) -> None:
     text = f'Name{delimiter}Note\n"Ana{delimiter} B."{delimiter}one\nBen{delimiter}"two\nlines"\n'
-    lines = parse_delimited(text.encode(), suffix=".csv").text.split("\n")
+    lines = parse_delimited(text.encode(), suffix=".csv", limits=LIMITS).text.split("\n")
     assert len(lines) == 4
     assert lines[3] == "| Ben | two lines |"
     assert "Ana" in lines[2]
 
 
 def test_ragged_rows_keep_every_cell() -> None:
-    document = parse_delimited(b"a,b\n1\n2,3,4\n", suffix=".csv")
+    document = parse_delimited(b"a,b\n1\n2,3,4\n", suffix=".csv", limits=LIMITS)
     assert document.text == "| a | b |  |\n| --- | --- | --- |\n| 1 |  |  |\n| 2 | 3 | 4 |"
     assert "different numbers of cells" in document.warnings[0]
 
 
 def test_an_open_quote_loses_nothing() -> None:
     content = b'a,b\n"x,1\n' + b"y,2\n" * 50_000
-    document = parse_delimited(content, suffix=".csv")
+    document = parse_delimited(content, suffix=".csv", limits=LIMITS)
     assert document.text == content.decode()
     assert "line by line" in document.warnings[0]
 
