@@ -32,7 +32,7 @@ _REFUSED = (
 _UNTRUSTED = ("host key verification failed",)
 _ABSENT = (
     "repository not found",
-    "not found",
+    "' not found",
     "does not appear to be a git repository",
     "returned error: 404",
     "access denied or repository not exported",

@@ -217,9 +217,11 @@ def checked_url(url: str) -> str:
 
     try:
         parsed = httpx.URL(url)
-    except httpx.InvalidURL as error:
+        if not 0 < (parsed.port or 80) < 65536:
+            raise ValueError(f"there is no port {parsed.port}")
+    except (httpx.InvalidURL, ValueError) as error:
         raise PermanentSourceError(f"{shown_url(url)!r} is no URL: {error}") from error
-    if parsed.scheme not in ("http", "https") or not parsed.host:
+    if parsed.scheme not in ("http", "https") or not parsed.raw_host:
         raise PermanentSourceError(
             f"{shown_url(url)} is no http or https address, and nothing else is read"
         )

@@ -6,6 +6,7 @@ Nothing here talks to the network.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from urllib.parse import urljoin, urlsplit, urlunsplit
@@ -15,6 +16,7 @@ from ragmem.errors import PermanentSourceError
 from .guarded_http import checked_url
 
 _LONGEST = 2048
+_MOST_LINKS = 5_000
 # Most links need no repair, and pages have hundreds of them.
 _CLEAN = re.compile(r"https?://[a-z0-9.-]+\.[a-z]{2,20}/[\w!$&()*+,;=:@/~?.-]*", re.ASCII)
 _TRACKING = re.compile(
@@ -55,6 +57,19 @@ def plain_address(url: str, *, base: str = "") -> str:
     if len(address) > _LONGEST:
         raise PermanentSourceError(f"an address of {len(address):,} characters")
     return address
+
+
+def resolved(hrefs: Iterable[object], base: str = "") -> tuple[str, ...]:
+    """Absolute addresses of links, each once; what is no web address is passed over."""
+    found: dict[str, None] = {}
+    for href in hrefs:
+        try:
+            found[plain_address(str(href), base=base)] = None
+        except PermanentSourceError:
+            continue
+        if len(found) >= _MOST_LINKS:
+            break
+    return tuple(found)
 
 
 def address_key(address: str) -> str:

@@ -10,7 +10,7 @@ from ragmem.errors import PermanentSourceError, SourceError, TransientSourceErro
 from ragmem.types import RawDocument, SkippedItem, SourceItem
 
 from .guarded_http import RefusedByStatus, shown_url
-from .web_address import Scope, address_key, plain_address, suffix_of
+from .web_address import Scope, address_key, resolved, suffix_of
 from .web_frontier import Frontier
 from .web_page import Page
 from .web_reading import OutOfScope, PageReader
@@ -81,7 +81,7 @@ class Crawl:
             on_problem=failed,
         )
         for address in listed:
-            self._add_listed(address, depth=depth)
+            self._add(resolved([address]), depth=depth)
             if self._frontier.cut_off:
                 return
 
@@ -91,7 +91,7 @@ class Crawl:
         Raises:
             SourceError: it cannot be read, so that nothing is known about the rest.
         """
-        self._frontier.visited(address)
+        self._frontier.begin(address)
         yield from self._found(address, 0, self._reader.visit(address))
 
     def pages(self) -> Iterator[SourceItem | SkippedItem]:
@@ -107,14 +107,12 @@ class Crawl:
                 yield from self._failed(address, depth, error)
                 continue
             self._unanswered = 0
-            if self._frontier.visited(address) and (
-                page.address == address or self._frontier.visited(page.address)
-            ):
+            if self._frontier.arrived(address, at=page.address):
                 yield from self._found(address, depth, page)
         if self._problems:
             raise TransientSourceError(
-                f"{len(self._problems):,} addresses could not be read, so that what they link to "
-                f"is not known; the first: {self._problems[0]}",
+                f"could not read {len(self._problems):,} of the addresses, so that what they link "
+                f"to is not known; the first: {self._problems[0]}",
                 worth_waiting=False,
             )
         if self._frontier.cut_off:
@@ -158,7 +156,7 @@ class Crawl:
                 )
             return
         self._fingerprints[key] = page.fingerprint
-        self._frontier.visited(uri)
+        self._frontier.arrived(uri, at=uri)
         if page.raw is not None:
             self._held = uri, replace(page.raw, uri=uri)
         if uri != asked:
@@ -210,12 +208,6 @@ class Crawl:
     def _add(self, addresses: Iterable[str], *, depth: int) -> None:
         documents = (each for each in addresses if suffix_of(each) not in self._passed_over)
         self._frontier.add(documents, depth=depth)
-
-    def _add_listed(self, url: str, *, depth: int) -> None:
-        try:
-            self._add([plain_address(url)], depth=depth)
-        except PermanentSourceError as error:
-            self._problems.append(f"in a sitemap: {error}")
 
     def _uri(self, page: Page) -> str:
         """The address that a page is listed under."""

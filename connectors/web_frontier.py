@@ -44,15 +44,20 @@ class Frontier:
             self._known.add(key)
             self._waiting.append((address, depth))
 
-    def visited(self, address: str) -> bool:
-        """Remember that an address was read.
+    def begin(self, address: str) -> None:
+        """Give out the address that everything begins with."""
+        self._left -= 1
+        self._visited.add(address_key(address))
+
+    def arrived(self, asked: str, *, at: str) -> bool:
+        """Remember that an address was read, and where it led.
 
         Returns:
-            Whether that is news.
+            Whether no other address had led there.
         """
-        key = address_key(address)
+        asked_key, key = address_key(asked), address_key(at)
         is_new = key not in self._visited
-        self._visited.add(key)
+        self._visited |= {asked_key, key}
         return is_new
 
     def __iter__(self) -> Iterator[tuple[str, int]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ from ragmem.errors import PermanentSourceError
 from ragmem.types import MetadataValue, RawDocument
 
 from .guarded_http import ROBOTS_NAME, Reply
-from .web_address import plain_address, suffix_of
+from .web_address import plain_address, resolved, suffix_of
 from .web_article import Article, read_article
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ _LONG_TAG = re.compile(r"<[^<>]{5000,}")
 _QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'")
 _MOST_ATTRIBUTES = 2_000
 """Reading a tag takes time that grows with their square; pages with more are passed on whole."""
-_MOST_LINKS = 5_000
 _HTML_TYPES = frozenset({"text/html", "application/xhtml+xml", ""})
 _SUFFIXES = {
     "application/pdf": ".pdf",
@@ -112,7 +111,7 @@ def page_of(reply: Reply, *, respect_robots: bool) -> Page:
                 asked |= _directives(meta.get("content", ""))
     base = _base(tree, address)
     links = () if "nofollow" in asked else _links(tree, base, respect_robots=respect_robots)
-    canonical = next(iter(_resolved(tree.xpath("//link[@rel='canonical']/@href"), base)), "")
+    canonical = next(iter(resolved(tree.xpath("//link[@rel='canonical']/@href"), base)), "")
     article = read_article(tree, url=address)
     return _finished(
         address,
@@ -244,17 +243,4 @@ def _links(tree: HtmlElement, base: str, *, respect_robots: bool) -> tuple[str, 
             found.append(href)
     refreshes = tree.xpath("//meta[translate(@http-equiv,'REFSH','refsh')='refresh']/@content")
     found += [refresh[1] for each in refreshes if (refresh := _REFRESH.match(str(each)))]
-    return _resolved(found, base)
-
-
-def _resolved(hrefs: Iterable[object], base: str) -> tuple[str, ...]:
-    """Absolute addresses of links, each once; what is no web address is passed over."""
-    found: dict[str, None] = {}
-    for href in hrefs:
-        try:
-            found[plain_address(str(href), base=base)] = None
-        except PermanentSourceError:
-            continue
-        if len(found) >= _MOST_LINKS:
-            break
-    return tuple(found)
+    return resolved(found, base)

@@ -7,7 +7,6 @@ standard library's parser takes the first match and no wildcards.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -44,7 +43,6 @@ class Manners:
         requests_per_second: the most requests to one host; a `Crawl-delay` of up to a minute is
             honoured where it asks for fewer.
         respect_robots: whether robots.txt files are read at all.
-        sleep: waits.
     """
 
     def __init__(
@@ -53,12 +51,10 @@ class Manners:
         *,
         requests_per_second: float,
         respect_robots: bool,
-        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._http = http
         self._delay_seconds = 1.0 / requests_per_second
         self._respect_robots = respect_robots
-        self._sleep = sleep
         self._hosts: dict[str, _Host] = {}
 
     def before(self, url: str) -> None:
@@ -109,5 +105,5 @@ class Manners:
     def _wait(self, host: _Host) -> None:
         now = time.monotonic()
         if host.next_at > now:
-            self._sleep(host.next_at - now)
+            time.sleep(host.next_at - now)
         host.next_at = max(now, host.next_at) + host.delay_seconds

@@ -50,12 +50,14 @@ class Replacements:
             `lambda tokens: NodeParserChunker(parser, tokens, name="sentences")`.
         reranker: takes a closer look at the candidates.
         chat: generates; it is not closed with the agent.
+        parser: reads documents; it is not closed with the agent.
     """
 
     embedder: Embedder | None = None
     chunker: Callable[[TokenCounter], Chunker] | None = None
     reranker: Reranker | None = None
     chat: ChatModel | None = None
+    parser: Parser | None = None
 
 
 class _part(cached_property[_T]):  # noqa: N801
@@ -123,6 +125,8 @@ class Parts:
     @_part
     def parser(self) -> Parser:
         """The parser of every format, in worker processes."""
+        if self._given.parser is not None:
+            return self._given.parser
         from ragmem.parsing.isolation import IsolatedParser
 
         return IsolatedParser(
@@ -251,5 +255,5 @@ class Parts:
         with self.lock:
             for name in names:
                 part = self.__dict__.pop(name, None)
-                if part is not None and part is not self._given.chat:
+                if part is not None and part not in (self._given.chat, self._given.parser):
                     part.close()

@@ -65,8 +65,8 @@ def watch(
     watched = [(source, _watchable(parts, source)) for source in sources]
     if not watched:
         raise UsageError("there is nothing to watch; name a folder")
-    # Loaded once, although an agent is opened for every sync.
-    kept = replace(replacements or Replacements(), embedder=parts.embedder)
+    # Loaded and started once, although an agent is opened for every sync.
+    kept = replace(replacements or Replacements(), embedder=parts.embedder, parser=parts.parser)
 
     def bring_in_step(source: SourceDescription) -> SyncReport | None:
         told = False
@@ -88,6 +88,7 @@ def watch(
     woken = threading.Event()
     with (
         contextlib.suppress(KeyboardInterrupt),
+        contextlib.closing(parts),
         _listening(watched, Path(store), woken) as listeners,
     ):
         while not stop.is_set():

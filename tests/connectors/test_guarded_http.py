@@ -396,8 +396,10 @@ def test_asking_about_something(server: WebServer, http: GuardedHttp) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["file:///x", "//x/y", "x", "", "http://", "http://a\n.b/", "http://:80"]
-)
+    "url",
+    ["file:///x", "//x/y", "x", "", "http://", "http://a\n.b/", "http://:80", "http:\\\\x\\",
+     "http://x:99999/", "http://x:-1/", "http://a..b/", f"http://{'a' * 70}.example/"],
+)  # fmt: skip
 def test_what_is_no_address(url: str, http: GuardedHttp) -> None:
     with pytest.raises(PermanentSourceError):
         http.get(url, max_bytes=KIB)
@@ -414,6 +416,11 @@ def test_what_is_no_address(url: str, http: GuardedHttp) -> None:
 )
 def test_messages_hold_no_secrets(url: str, shown: str) -> None:
     assert shown_url(url) == shown
+
+
+def test_a_name_in_broken_punycode_is_an_ordinary_failure(http: GuardedHttp) -> None:
+    with pytest.raises((PermanentSourceError, TransientSourceError)):
+        http.get("http://xn--a.invalid/", max_bytes=KIB)
 
 
 # --- encryption ---
