@@ -8,6 +8,7 @@ answer as a value is `guarded_reply`'s.
 from __future__ import annotations
 
 import ssl
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -97,6 +98,7 @@ class GuardedHttp:
         self._timeout = timeout_seconds
         self._total = total_seconds
         self._wire: _Wire | None = None
+        self._lock = threading.Lock()
 
     def get(
         self,
@@ -141,7 +143,8 @@ class GuardedHttp:
 
     def close(self) -> None:
         """Close all connections; the next request opens them again."""
-        wire, self._wire = self._wire, None
+        with self._lock:
+            wire, self._wire = self._wire, None
         if wire is not None:
             wire.pool.close()
 
@@ -199,12 +202,13 @@ class GuardedHttp:
             return replace(reply, content=_body(parts, reply.headers, ask.max_bytes))
 
     def _opened(self) -> _Wire:
-        if self._wire is None:
-            from .guarded_network import Deadline, guarded_pool
+        from .guarded_network import Deadline, guarded_pool
 
-            deadline = Deadline()
-            self._wire = _Wire(pool=guarded_pool(self._guard, deadline), deadline=deadline)
-        return self._wire
+        with self._lock:
+            if self._wire is None:
+                deadline = Deadline()
+                self._wire = _Wire(pool=guarded_pool(self._guard, deadline), deadline=deadline)
+            return self._wire
 
 
 def checked_url(url: str) -> str:

@@ -13,23 +13,30 @@
           drop: [suffix]
         allow_mass_delete: false
 
-Unknown keys fail. What a connector takes as options is checked when it is made.
+Unknown keys fail, and so do keys that are there twice. What a connector takes as options is checked
+when it is made.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ragmem.errors import UsageError
+from ragmem.ingestion.checks import check_metadata
+from ragmem.ingestion.locations import anchored
 from ragmem.ingestion.mapping import MetadataMapping
 from ragmem.ingestion.recipes import SourceRequest
 from ragmem.types import SourceDescription
 
-_SCHEME = re.compile(r"^[a-z][a-z0-9+.-]+:", re.IGNORECASE)
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+    from yaml import Node
+
+_Place = tuple[int | str, ...]
 
 
 class _Strict(BaseModel):
@@ -40,7 +47,7 @@ class _Mapping(_Strict):
     keep: list[str] | None = None
     drop: list[str] = Field(default_factory=list)
     rename: dict[str, str] = Field(default_factory=dict)
-    add: dict[str, bool | int | float | str | list[str]] = Field(default_factory=dict)
+    add: dict[str, object] = Field(default_factory=dict)
 
 
 class _Source(_Strict):
@@ -57,6 +64,10 @@ class _File(_Strict):
     sources: list[_Source] = Field(min_length=1)
 
 
+# By how deep a key lies: `sources`, `sources.0.acl`, `sources.0.metadata.add`.
+_MODELS: dict[int, type[_Strict]] = {1: _File, 3: _Source, 4: _Mapping}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedSource:
     """One source of a file."""
@@ -71,21 +82,125 @@ def read_sources_file(path: Path) -> list[ListedSource]:
     Raises:
         UsageError: it cannot be read, or a key or a value is wrong.
     """
-    import yaml
-
     try:
-        written = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeError, yaml.YAMLError) as error:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeError) as error:
         raise UsageError(f"the sources file {path} cannot be read: {error}") from error
+    root, written = _composed(text, path)
     try:
         parsed = _File.model_validate(written)
     except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(str(part) for part in each['loc']) or 'the file'}: {each['msg']}"
-            for each in error.errors()
-        )
-        raise UsageError(f"wrong sources in {path}: {problems}") from error
-    return [_listed(each, path.parent) for each in parsed.sources]
+        problems = [_problem(each, root) for each in error.errors()]
+        raise UsageError(f"wrong sources in {path}: {'; '.join(problems)}") from error
+    listed: list[ListedSource] = []
+    for number, source in enumerate(parsed.sources):
+        try:
+            listed.append(_listed(source, path.parent))
+        except UsageError as error:
+            place = _spoken(("sources", number), root)
+            raise UsageError(f"wrong sources in {path}: {place}: {error}") from error
+    return listed
+
+
+def read_yaml(text: str) -> object:
+    """A YAML value; dates stay the texts that were written, for options and JSON know no others.
+
+    Raises:
+        yaml.YAMLError: it is none, or a key is there twice.
+    """
+    return _composed_value(text)[1]
+
+
+def _composed(text: str, path: Path) -> tuple[Node | None, object]:
+    import yaml
+
+    try:
+        return _composed_value(text)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = f"{path}, line {mark.line + 1}, column {mark.column + 1}" if mark else f"{path}"
+        problem = error.problem or error.context
+        raise UsageError(f"the sources file is no YAML: {place}: {problem}") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise UsageError(f"the sources file {path} is no YAML: {error}") from error
+
+
+def _composed_value(text: str) -> tuple[Node | None, object]:
+    """The tree, which knows the lines, and the value."""
+    import yaml
+
+    loader = yaml.SafeLoader(text)
+    # On this loader only.
+    loader.yaml_implicit_resolvers = {
+        first: [(tag, pattern) for tag, pattern in known if tag != "tag:yaml.org,2002:timestamp"]
+        for first, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+    try:
+        root = loader.get_single_node()
+        if root is None:
+            return None, None
+        _refuse_twins(root)
+        return root, loader.construct_document(root)
+    finally:
+        loader.dispose()
+
+
+def _refuse_twins(root: Node) -> None:
+    """Refuse keys that are there twice: YAML would silently take the last."""
+    import yaml
+
+    waiting, seen = [root], set[int]()
+    while waiting:
+        node = waiting.pop()
+        if id(node) in seen:  # an alias
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.SequenceNode):
+            waiting += node.value
+        elif isinstance(node, yaml.MappingNode):
+            keys = set[str]()
+            for key, value in node.value:
+                waiting.append(value)
+                name = str(key.value)
+                if name in keys:
+                    raise yaml.MarkedYAMLError(
+                        problem=f"the key {name!r} is there twice", problem_mark=key.start_mark
+                    )
+                keys.add(name)
+
+
+def _problem(error: ErrorDetails, root: Node | None) -> str:
+    place = error["loc"]
+    if not place:
+        return "expected `sources:` and a list of sources below it"
+    if error["type"] == "extra_forbidden":
+        known = ", ".join(_MODELS[len(place)].model_fields)
+        return f"{_spoken(place, root)}: there is no such key; known are {known}"
+    return f"{_spoken(place, root)}: {error['msg']}"
+
+
+def _spoken(place: _Place, root: Node | None) -> str:
+    """Where something is: `line 3, sources[0].acl`."""
+    steps = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in place)
+    return f"line {_line(place, root)}, {steps.removeprefix('.')}"
+
+
+def _line(place: _Place, root: Node | None) -> int:
+    """The line of the innermost part of a place that is written in the file."""
+    node: Any = root
+    line = 1
+    for step in place:
+        value = getattr(node, "value", None)
+        if isinstance(step, int) and isinstance(value, list) and step < len(value):
+            node = value[step]
+            line = node.start_mark.line + 1
+            continue
+        found = [pair for pair in value or () if isinstance(pair, tuple) and pair[0].value == step]
+        if not found:
+            break
+        key, node = found[0]
+        line = key.start_mark.line + 1
+    return line
 
 
 def _listed(source: _Source, folder: Path) -> ListedSource:
@@ -93,7 +208,7 @@ def _listed(source: _Source, folder: Path) -> ListedSource:
     return ListedSource(
         request=SourceRequest(
             source=SourceDescription(
-                location=_located(source.source, folder),
+                location=anchored(source.source, folder=folder),
                 connector=source.connector,
                 options=source.options,
             ),
@@ -103,15 +218,8 @@ def _listed(source: _Source, folder: Path) -> ListedSource:
                 keep=None if mapping.keep is None else frozenset(mapping.keep),
                 drop=frozenset(mapping.drop),
                 rename=mapping.rename,
-                add={k: tuple(v) if isinstance(v, list) else v for k, v in mapping.add.items()},
+                add=check_metadata(mapping.add),  # type: ignore[arg-type] # that is what it checks
             ),
         ),
         allow_mass_delete=source.allow_mass_delete,
     )
-
-
-def _located(location: str, folder: Path) -> str:
-    """A path is meant from the file's folder; a URI is as it is."""
-    if _SCHEME.match(location):
-        return location
-    return str(folder / Path(location).expanduser())

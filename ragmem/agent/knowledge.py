@@ -21,13 +21,12 @@ from ragmem.ingestion.sync import SyncEngine
 from ragmem.ingestion.tally import ProgressCallback
 from ragmem.ingestion.texts import TextDocuments
 from ragmem.ports import Connector
-from ragmem.retrieval.near_duplicates import near_duplicates
+from ragmem.retrieval.near_duplicates import near_duplicates_in
 from ragmem.retrieval.search import Ranking, Searcher
 from ragmem.store.audit import record_action
 from ragmem.store.document_uris import document_id_of, documents_at_places
 from ragmem.store.embeddings import delete_unused_embeddings
 from ragmem.store.reader import StoreReader, names_of
-from ragmem.store.signatures import read_signatures
 from ragmem.store.sources import failed_items, list_sources
 from ragmem.store.status import StoreStatus
 from ragmem.store.store import Store
@@ -273,11 +272,7 @@ class Knowledge:
 
     def near_duplicates(self, *, scope: Scope = _ANYONE) -> list[tuple[DocumentInfo, ...]]:
         """Groups of documents that are nearly the same, of those that the scope sees."""
-        documents = {each.id: each for each in self._reader.documents(scope=scope)}
-        with self._store.reading() as connection:
-            signatures = read_signatures(connection, list(documents))
-        groups = near_duplicates(signatures)
-        return [tuple(documents[each] for each in group) for group in groups]
+        return near_duplicates_in(self._reader, scope=scope)
 
     def status(self, *, scope: Scope = _ANYONE) -> StoreStatus:
         """The store in numbers, and how each source's last run ended."""

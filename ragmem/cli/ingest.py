@@ -1,16 +1,22 @@
-"""`ragmem ingest`: bring a store in step with sources, once or while they change."""
+"""`ragmem ingest`: bring a store in step with sources, once or while they change.
+
+Exit codes: 0 all is in the store, 1 the store or a model failed, 2 the call was wrong and nothing
+was done, 3 done with failed or skipped items, 130 interrupted.
+"""
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ragmem.cli.ingest_arguments import Wanted, checked, of_arguments, of_file
+from ragmem.cli.ingest_report import Ran, Remark, as_json, print_report, print_sums, remarks
 from ragmem.cli.options import (
     DEFAULT_STORE,
     JsonOption,
@@ -19,27 +25,14 @@ from ragmem.cli.options import (
     TenantOption,
 )
 from ragmem.cli.output import print_json, print_text
-from ragmem.cli.progress import SyncDisplay, sync_display
-from ragmem.errors import RagmemError, UsageError
-from ragmem.types import MetadataValue, SourceDescription, SyncReport
+from ragmem.cli.progress import sync_display
+from ragmem.errors import MissingExtra, RagmemError, UsageError
+from ragmem.ingestion.locations import shown
 
 if TYPE_CHECKING:
     from ragmem.app import Agent
-    from ragmem.ingestion.recipes import SourceRequest
     from ragmem.settings import Settings
-
-
-@dataclass(frozen=True)
-class _Wanted:
-    """A source to sync, and how."""
-
-    request: SourceRequest
-    allow_mass_delete: bool
-    retry_failed: bool
-
-    @property
-    def source(self) -> SourceDescription:
-        return self.request.source
+    from ragmem.types import SourceDescription, SyncReport
 
 
 def ingest(
@@ -48,7 +41,7 @@ def ingest(
         typer.Argument(help="Files, folders, globs or URIs.", metavar="[SOURCE]..."),
     ] = None,
     store: StoreOption = DEFAULT_STORE,
-    as_json: JsonOption = False,
+    json: JsonOption = False,
     tenant: TenantOption = "default",
     acl: Annotated[
         list[str] | None,
@@ -95,187 +88,177 @@ def ingest(
     """Add new documents, update changed ones, delete what the sources no longer have."""
     from ragmem.settings import load_settings
 
-    if not sources and config is None and not retry_failed:
-        raise UsageError("name a source, or a file of sources with --config")
-    if config is not None and (sources or connector or option or acl or metadata):
-        raise UsageError("--config says all about its sources; give no others beside it")
-    wanted = [
-        _Wanted(request, allow_mass_delete or listed_allows, retry_failed)
-        for request, listed_allows in (
-            _of_file(config)
-            if config is not None
-            else _of_arguments(
-                sources or [],
-                tenant=tenant,
-                acl=acl or [],
-                metadata=metadata or [],
-                connector=connector,
-                options=option or [],
-            )
+    _refuse_conflicts(
+        sources=bool(sources),
+        config=config is not None,
+        watch=watch,
+        retry_failed=retry_failed,
+        tells_more=bool(connector or option or acl or metadata),
+        tenant=tenant,
+    )
+    wanted = (
+        of_file(config)
+        if config is not None
+        else of_arguments(
+            sources or [],
+            tenant=tenant,
+            acl=acl or [],
+            metadata=metadata or [],
+            connector=connector,
+            options=option or [],
         )
+    )
+    wanted = [
+        replace(
+            each,
+            allow_mass_delete=allow_mass_delete or each.allow_mass_delete,
+            retry_failed=retry_failed,
+        )
+        for each in wanted
     ]
     chosen = load_settings(settings)
     if watch:
-        _watch(store, wanted, settings=chosen, as_json=as_json)
+        _watch(store, wanted, settings=chosen, json=json)
         return
-    reports = _sync_once(store, wanted, settings=chosen, tenant=tenant)
-    if as_json:
-        print_json(_as_json(reports))
-    else:
-        for source, report in reports:
-            _print_report(source, report)
-    if not all(report.complete for _, report in reports):
+    try:
+        run = _Run(store, settings=chosen, json=json)
+        if wanted:
+            run.sync(wanted, each_by_itself=config is not None)
+        else:
+            run.retry(tenant=tenant, allow_mass_delete=allow_mass_delete)
+    except KeyboardInterrupt:
+        sys.stderr.write("ragmem: interrupted; what is stored stays, run it again to go on\n")
+        raise typer.Exit(130) from None
+    if json:
+        print_json(as_json(run.ran))
+    elif len(run.ran) > 1:
+        print_sums(run.ran)
+    if not all(each.report.complete for each in run.ran):
         raise typer.Exit(3)
 
 
-def _sync_once(
-    store: Path, wanted: Sequence[_Wanted], *, settings: Settings, tenant: str
-) -> list[tuple[str, SyncReport]]:
-    from ragmem.app import Agent
-
-    reports: list[tuple[str, SyncReport]] = []
-    with Agent.open(store, settings=settings) as agent:
-        if not wanted:
-            requests = agent.knowledge.failing(tenant=tenant)
-            wanted = [_Wanted(request, False, True) for request in requests]
-        # All of them first: a mistyped one must not leave the others half done.
-        for each in wanted:
-            agent.knowledge.connector(each.source)
-        try:
-            with sync_display() as display:
-                reports += [(each.source.location, _sync(agent, each, display)) for each in wanted]
-        except KeyboardInterrupt:
-            sys.stderr.write(
-                "ragmem: interrupted; what is committed stays, run it again to go on\n"
-            )
-            raise typer.Exit(130) from None
-    return reports
-
-
-def _sync(agent: Agent, wanted: _Wanted, display: SyncDisplay) -> SyncReport:
-    display.begin(wanted.source.location)
-    return agent.knowledge.add(
-        wanted.source,
-        tenant=wanted.request.tenant,
-        acl=wanted.request.acl,
-        mapping=wanted.request.mapping,
-        allow_mass_delete=wanted.allow_mass_delete,
-        retry_failed=wanted.retry_failed,
-        on_progress=display.show,
-    )
+def _refuse_conflicts(
+    *,
+    sources: bool,
+    config: bool,
+    watch: bool,
+    retry_failed: bool,
+    tells_more: bool,
+    tenant: str,
+) -> None:
+    """Refuse what makes no sense together, before anything is read."""
+    if config and (sources or tells_more or tenant != "default"):
+        raise UsageError(
+            "--config says all about its sources; write SOURCE, --connector, --option, --acl, "
+            "--metadata and --tenant into the file"
+        )
+    if watch and retry_failed:
+        raise UsageError("--retry-failed is done once; run it before --watch")
+    if sources or config:
+        return
+    if not retry_failed:
+        raise UsageError("name a source, or a file of sources with --config")
+    if tells_more:
+        raise UsageError(
+            "--retry-failed without SOURCE asks for each source as it was asked for; "
+            "--connector, --option, --acl and --metadata need a SOURCE"
+        )
 
 
-def _watch(store: Path, wanted: Sequence[_Wanted], *, settings: Settings, as_json: bool) -> None:
+class _Run:
+    """One run over several sources; each report is printed as soon as it is there."""
+
+    def __init__(self, store: Path, *, settings: Settings, json: bool) -> None:
+        from ragmem.parts import Parts
+
+        self._store = store
+        self._settings = settings
+        self._parts = Parts(store, settings)
+        self._json = json
+        self.ran: list[Ran] = []
+
+    def sync(self, wanted: Sequence[Wanted], *, each_by_itself: bool) -> None:
+        """Sync sources, those whose connector cannot be made left out."""
+        from ragmem.app import Agent
+
+        wanted = checked(wanted, self._parts, each_by_itself=each_by_itself)
+        if all(each.failure for each in wanted):
+            for each in wanted:
+                self._done(Ran.not_begun(each, each.failure))
+            return
+        with Agent.open(self._store, settings=self._settings) as agent:
+            self._sync_all(agent, wanted)
+
+    def retry(self, *, tenant: str, allow_mass_delete: bool) -> None:
+        """Sync the sources of the store that have failures."""
+        from ragmem.app import Agent
+
+        with Agent.open(self._store, settings=self._settings, create=False) as agent:
+            wanted = [
+                Wanted(request=request, allow_mass_delete=allow_mass_delete, retry_failed=True)
+                for request in agent.knowledge.failing(tenant=tenant)
+            ]
+            if not wanted and not self._json:
+                print_text("nothing has failed")
+            self._sync_all(agent, checked(wanted, self._parts, each_by_itself=True))
+
+    def _sync_all(self, agent: Agent, wanted: Sequence[Wanted]) -> None:
+        for number, each in enumerate(wanted, start=1):
+            if each.failure:
+                self._done(Ran.not_begun(each, each.failure))
+                continue
+            place = f"{number} of {len(wanted)}" if len(wanted) > 1 else ""
+            try:
+                self._done(Ran(wanted=each, report=_sync(agent, each, place=place)))
+            except (UsageError, MissingExtra) as error:  # since it was checked
+                self._done(Ran.not_begun(each, str(error)))
+
+    def _done(self, ran: Ran) -> None:
+        self.ran.append(ran)
+        if not self._json:
+            print_report(ran)
+
+
+def _sync(agent: Agent, wanted: Wanted, *, place: str = "") -> SyncReport:
+    with sync_display(wanted.source.location, place=place) as show:
+        return agent.knowledge.add(
+            wanted.source,
+            tenant=wanted.request.tenant,
+            acl=wanted.request.acl,
+            mapping=wanted.request.mapping,
+            allow_mass_delete=wanted.allow_mass_delete,
+            retry_failed=wanted.retry_failed,
+            on_progress=show,
+        )
+
+
+def _watch(store: Path, wanted: Sequence[Wanted], *, settings: Settings, json: bool) -> None:
+    from ragmem.parts import Parts
     from ragmem.watching import watch
 
+    wanted = checked(wanted, Parts(store, settings), each_by_itself=False)
     by_source = {id(each.source): each for each in wanted}
+    said: dict[int, set[Remark]] = {}
 
     def report(source: SourceDescription, report: SyncReport) -> None:
-        if as_json:
-            print_json(_as_json([(source.location, report)]), indent=None)
+        ran = Ran(wanted=by_source[id(source)], report=report)
+        if json:
+            print_json(as_json([ran]), indent=None)
         else:
-            _print_report(source.location, report)
+            # What is skipped each time is said once, not after every change.
+            print_report(ran, said=said.get(id(source), ()))
+            said[id(source)] = set(remarks(report))
 
     def trouble(source: SourceDescription, error: RagmemError) -> None:
-        sys.stderr.write(f"ragmem: {source.location}: {error}\n")
+        sys.stderr.write(f"ragmem: {shown(source.location)}: {error}\n")
 
-    with sync_display() as display:
+    sys.stderr.write("ragmem: watching; Ctrl-C ends it\n")
+    with suppress(KeyboardInterrupt):
         watch(
             store,
             [each.source for each in wanted],
-            sync=lambda agent, source: _sync(agent, by_source[id(source)], display),
+            sync=lambda agent, source: _sync(agent, by_source[id(source)]),
             on_report=report,
             on_trouble=trouble,
             settings=settings,
         )
-
-
-def _of_file(path: Path) -> list[tuple[SourceRequest, bool]]:
-    from ragmem.sources_file import read_sources_file
-
-    return [(each.request, each.allow_mass_delete) for each in read_sources_file(path)]
-
-
-def _of_arguments(
-    sources: Sequence[str],
-    *,
-    tenant: str,
-    acl: Sequence[str],
-    metadata: Sequence[str],
-    connector: str | None,
-    options: Sequence[str],
-) -> list[tuple[SourceRequest, bool]]:
-    from ragmem.ingestion.mapping import MetadataMapping
-    from ragmem.ingestion.recipes import SourceRequest
-
-    mapping = MetadataMapping(add=dict(_metadata(pair) for pair in metadata))
-    given = dict(_option(pair) for pair in options)
-    return [
-        (
-            SourceRequest(
-                source=SourceDescription(location=source, connector=connector, options=given),
-                tenant=tenant,
-                acl=frozenset(acl),
-                mapping=mapping,
-            ),
-            False,
-        )
-        for source in sources
-    ]
-
-
-def _pair(written: str, *, of: str) -> tuple[str, str]:
-    key, separator, text = written.partition("=")
-    if not key or not separator:
-        raise UsageError(f"{of} takes KEY=VALUE, got {written!r}")
-    return key, text
-
-
-def _option(written: str) -> tuple[str, object]:
-    import yaml
-
-    key, text = _pair(written, of="--option")
-    try:
-        return key, yaml.safe_load(text)
-    except yaml.YAMLError:
-        return key, text
-
-
-def _metadata(written: str) -> tuple[str, MetadataValue]:
-    key, text = _pair(written, of="--metadata")
-    try:
-        value = json.loads(text)
-    except ValueError:
-        return key, text
-    if isinstance(value, list) and all(isinstance(each, str) for each in value):
-        return key, tuple(value)
-    return key, value if isinstance(value, str | int | float) else text
-
-
-def _as_json(reports: Sequence[tuple[str, SyncReport]]) -> dict[str, object]:
-    each_report = [report for _, report in reports]
-    names = ("discovered", "added", "updated", "unchanged", "deleted", "copies", "chunks")
-    return {
-        **{name: sum(getattr(report, name) for report in each_report) for name in names},
-        **{
-            name: [item for report in each_report for item in getattr(report, name)]
-            for name in ("failed", "skipped", "warnings")
-        },
-        "seconds": round(sum(report.seconds["total"] for report in each_report), 3),
-    }
-
-
-def _print_report(source: str, report: SyncReport) -> None:
-    copies = f" ({report.copies} of them copies)" if report.copies else ""
-    print_text(
-        f"{source}: {report.added} added, {report.updated} updated{copies}, "
-        f"{report.unchanged} unchanged, {report.deleted} deleted, {len(report.failed)} failed, "
-        f"{len(report.skipped)} skipped; {report.chunks} chunks in {report.seconds['total']:.1f} s"
-    )
-    for label, items in (
-        ("failed", report.failed),
-        ("skipped", report.skipped),
-        ("warning", report.warnings),
-    ):
-        for item in items:
-            print_text(f"  {label} {item.uri}: {item.reason}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import shutil
 import sys
 import textwrap
@@ -14,6 +15,8 @@ from urllib.parse import unquote
 
 from ragmem.types import Trace
 
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
 
 def print_json(value: Mapping[str, object], *, indent: int | None = 2) -> None:
     """Print one JSON object on standard output, on one line where nothing is indented."""
@@ -22,9 +25,16 @@ def print_json(value: Mapping[str, object], *, indent: int | None = 2) -> None:
 
 def print_text(text: str) -> None:
     """Print a line on standard output, whatever characters the terminal can show."""
+    if sys.stdout.isatty():
+        text = printable(text)
     encoding = sys.stdout.encoding or "utf-8"
     sys.stdout.write(text.encode(encoding, "replace").decode(encoding) + "\n")
     sys.stdout.flush()
+
+
+def printable(text: str) -> str:
+    """A text that commands nothing: sources choose names and reasons, terminals obey escapes."""
+    return _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def print_trace(trace: Trace) -> None:

@@ -4,124 +4,120 @@ from __future__ import annotations
 
 import sys
 import time
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
+from ragmem.cli.output import name_of, printable
+from ragmem.ingestion.locations import shown
 from ragmem.types import SyncProgress
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from rich.console import RenderableType
 
 _LINE_SECONDS = 5.0
-_WIDEST_ITEM = 60
-_COLUMNS = ("found", "done", "failed", "skipped", "deleted")
+_WAITING_LINE_SECONDS = 1.0
+# As the steps are counted, and as people call them.
+_COLUMNS = {
+    "discovered": "found",
+    "committed": "stored",
+    "unchanged": "unchanged",
+    "failed": "failed",
+    "skipped": "skipped",
+    "deleted": "deleted",
+}
 _STEPS = {
-    "parsed": "reading",
+    "parsed": "read",
     "embedded": "embedding",
     "indexed": "indexing",
     "committed": "stored",
-    "waiting": "waiting",
-    "deleted": "deleting",
+    "deleted": "deleted",
 }
 
 
-class SyncDisplay(Protocol):
-    """Shows the steps of running syncs."""
-
-    def begin(self, source: str) -> None:
-        """What follows belongs to this source."""
-        ...
-
-    def show(self, progress: SyncProgress) -> None:
-        """Show a step."""
-        ...
-
-
 class _Counts:
-    """What is known of one source's run."""
+    """What is known of a run: written by its threads, one at a time, read by the display."""
 
-    def __init__(self, source: str) -> None:
-        self.source = source
-        self._stages: Counter[str] = Counter()
-        self._done = 0
+    def __init__(self, source: str, place: str) -> None:
+        self.source = printable(shown(source)) + (f" ({place})" if place else "")
+        self.began = time.monotonic()
+        self.stages = dict.fromkeys(_COLUMNS, 0)
         self.now = "listing"
 
     def add(self, progress: SyncProgress) -> None:
-        if progress.uri:
-            self._stages[progress.stage] += 1
-            self._done = max(self._done, progress.done)
-        step = _STEPS.get(progress.stage)
-        if step is None:
-            return
-        inside = f"{progress.done} of {progress.total}" if not progress.uri else progress.uri
-        self.now = f"{step} {progress.reason or inside}"
-
-    def cells(self) -> tuple[str, ...]:
-        stages = self._stages
-        counted = (stages["discovered"], self._done, stages["failed"], stages["skipped"])
-        return (*(str(each) for each in counted), str(stages["deleted"]))
+        if progress.stage in self.stages:
+            self.stages[progress.stage] += 1
+        if progress.stage == "waiting":
+            self.now = printable(f"waiting for {progress.uri}: {progress.reason}")
+        elif progress.stage in _STEPS:
+            of_all = f"{progress.done} of {progress.total} chunks"
+            item = (name_of(progress.uri.rstrip("/")) or progress.uri) if progress.uri else of_all
+            self.now = printable(f"{_STEPS[progress.stage]} {item}")
 
 
 class _Lines:
     """A line on standard error every few seconds."""
 
-    def __init__(self) -> None:
-        self._counts = _Counts("")
-        self._next = 0.0
-
-    def begin(self, source: str) -> None:
-        self._counts = _Counts(source)
-        self._next = time.monotonic() + _LINE_SECONDS
+    def __init__(self, counts: _Counts) -> None:
+        self._counts = counts
+        self._last = counts.began
 
     def show(self, progress: SyncProgress) -> None:
         self._counts.add(progress)
-        if time.monotonic() < self._next:
+        pause = _WAITING_LINE_SECONDS if progress.stage == "waiting" else _LINE_SECONDS
+        if time.monotonic() < self._last + pause:
             return
-        self._next = time.monotonic() + _LINE_SECONDS
-        cells = zip(_COLUMNS, self._counts.cells(), strict=True)
-        counted = ", ".join(f"{cell} {name}" for name, cell in cells)
+        self._last = time.monotonic()
+        stages = self._counts.stages
+        counted = ", ".join(f"{stages[stage]} {name}" for stage, name in _COLUMNS.items())
         sys.stderr.write(f"{self._counts.source}: {counted}; {self._counts.now}\n")
 
 
 class _LiveTable:
-    """A row a source; drawn a few times a second by rich, from this object."""
+    """Drawn a few times a second by rich, from this object."""
 
-    def __init__(self) -> None:
-        self._rows: list[_Counts] = []
+    def __init__(self, counts: _Counts) -> None:
+        self._counts = counts
 
-    def begin(self, source: str) -> None:
-        if self._rows:
-            self._rows[-1].now = ""
-        self._rows.append(_Counts(source))
-
-    def show(self, progress: SyncProgress) -> None:
-        self._rows[-1].add(progress)
-
-    def __rich__(self) -> Table:
-        from rich.markup import escape
+    def __rich__(self) -> RenderableType:
+        from rich.console import Group
         from rich.table import Table
+        from rich.text import Text
 
+        seconds = int(time.monotonic() - self._counts.began)
         table = Table(box=None, pad_edge=False)
-        table.add_column("source", overflow="ellipsis", no_wrap=True)
-        for name in _COLUMNS:
-            table.add_column(name, justify="right", no_wrap=True)
-        table.add_column("now", overflow="ellipsis", no_wrap=True, width=_WIDEST_ITEM)
-        for row in list(self._rows):
-            table.add_row(escape(row.source), *row.cells(), escape(row.now))
-        return table
+        for name in (*_COLUMNS.values(), "time"):
+            table.add_column(name, justify="right")
+        cells = (str(count) for count in self._counts.stages.values())
+        table.add_row(*cells, f"{seconds // 60}:{seconds % 60:02}")
+        lines = [
+            Text(line, no_wrap=True, overflow="ellipsis")
+            for line in (self._counts.source, self._counts.now)
+        ]
+        return Group(lines[0], table, lines[1])
 
 
 @contextmanager
-def sync_display() -> Iterator[SyncDisplay]:
-    """The display that fits where standard error goes."""
+def sync_display(source: str, *, place: str = "") -> Iterator[Callable[[SyncProgress], None]]:
+    """Show a run where standard error goes.
+
+    Args:
+        source: its location.
+        place: its place among several, such as `2 of 5`.
+    """
+    counts = _Counts(source, place)
     if not sys.stderr.isatty():
-        yield _Lines()
+        yield _Lines(counts).show
         return
     from rich.console import Console
     from rich.live import Live
 
-    table = _LiveTable()
-    with Live(table, console=Console(stderr=True), transient=True, refresh_per_second=5):
-        yield table
+    # Gone when the run is done; its report stays.
+    with Live(
+        _LiveTable(counts),
+        console=Console(stderr=True),
+        transient=True,
+        refresh_per_second=5,
+        redirect_stdout=False,
+    ):
+        yield counts.add

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,6 +17,13 @@ from ragmem.cli.options import (
     scope_of,
 )
 from ragmem.cli.output import bar, print_json, print_text
+from ragmem.types import Scope
+
+if TYPE_CHECKING:
+    from ragmem.store.reader import StoreReader
+    from ragmem.store.status import SourceStatus
+
+_DOCUMENTS_SHOWN = 20
 
 
 def show(
@@ -56,6 +63,13 @@ def show(
 
 def status(
     store: StoreOption = DEFAULT_STORE,
+    duplicates: Annotated[
+        bool,
+        typer.Option("--duplicates", help="Show what is there twice, or nearly, instead."),
+    ] = False,
+    all_documents: Annotated[
+        bool, typer.Option("--all", help=f"List every document, not only {_DOCUMENTS_SHOWN}.")
+    ] = False,
     as_json: JsonOption = False,
     tenant: TenantOption = "default",
     user: UserOption = None,
@@ -68,6 +82,9 @@ def status(
 
     scope = scope_of(tenant=tenant, user=user, groups=group)
     with read_store(store, settings=load_settings(settings)) as reader:
+        if duplicates:
+            _print_duplicates(reader, scope=scope, as_json=as_json)
+            return
         found = reader.status(scope=scope)
     if as_json:
         print_json(
@@ -87,12 +104,54 @@ def status(
     if found.pending:
         print_text(f"{found.pending} changes are not indexed yet; the next opening does it")
     for source in found.sources:
-        counts = ", ".join(f"{count} {name}" for name, count in source.counts.items() if count)
-        print_text(f"source {source.uri}: {source.status} {source.finished_at or ''} {counts}")
-        for item in source.failed:
-            print_text(f"  failed {item.uri}: {item.reason}")
-    for document in found.documents:
-        print_text(f"{document.uri}  {document.chunks} chunks  {document.title}")
+        _print_source(source)
+    shown = found.documents if all_documents else found.documents[:_DOCUMENTS_SHOWN]
+    for document in shown:
+        print_text(f"{document.uri}  {document.chunks} chunks  {document.title}".rstrip())
+        for uri in document.other_uris:
+            print_text(f"  the same: {uri}")
+    if len(shown) < len(found.documents):
+        print_text(f"and {len(found.documents) - len(shown)} more; --all lists them")
+
+
+def _print_source(source: SourceStatus) -> None:
+    with_connector = f" ({source.connector})" if source.connector else ""
+    counts = ", ".join(f"{count} {name}" for name, count in source.counts.items() if count)
+    print_text(f"source {source.uri}{with_connector}: {_ended(source)}{counts and ': '}{counts}")
+    for item in source.failed:
+        print_text(f"  failed {item.uri}: {item.reason}")
+
+
+def _ended(source: SourceStatus) -> str:
+    """How and when the last run ended, in the reader's time."""
+    at = source.finished_at or source.started_at
+    if at is None:
+        return source.status
+    since = "" if source.finished_at else "since "
+    note = "; ingest it again to go on" if source.status == "interrupted" else ""
+    return f"{source.status} {since}{at.astimezone():%Y-%m-%d %H:%M:%S}{note}"
+
+
+def _print_duplicates(reader: StoreReader, *, scope: Scope, as_json: bool) -> None:
+    from ragmem.retrieval.near_duplicates import near_duplicates_in
+
+    copies = [
+        (each.uri, *each.other_uris) for each in reader.documents(scope=scope) if each.other_uris
+    ]
+    near = [
+        tuple(document.uri for document in group)
+        for group in near_duplicates_in(reader, scope=scope)
+    ]
+    if as_json:
+        print_json({"copies": copies, "near_duplicates": near})
+        return
+    for title, groups in (("the same, stored once", copies), ("nearly the same", near)):
+        for group in groups:
+            print_text(f"{title}:")
+            for uri in group:
+                print_text(f"  {uri}")
+    if not copies and not near:
+        print_text("nothing is there twice")
 
 
 def remove(

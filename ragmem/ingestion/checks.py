@@ -10,7 +10,6 @@ from ragmem.errors import UsageError
 from ragmem.types import EVERYONE, PUBLIC, Metadata, MetadataValue
 
 _PRINCIPAL = re.compile(r"(?:user|group|agent|session):\S.*", re.DOTALL)
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 def check_acl(principals: Iterable[str]) -> frozenset[str]:
@@ -51,9 +50,17 @@ def check_text(text: str) -> str:
     Raises:
         UsageError: it holds NUL or half a surrogate pair.
     """
-    if _UNSTORABLE.search(text):
+    if "\0" in text or not _is_unicode(text):
         raise UsageError(f"{text[:80]!r} holds NUL or a lone surrogate, which cannot be stored")
     return text
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()  # far quicker than looking for surrogates
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _checked_value(key: str, value: object) -> MetadataValue:

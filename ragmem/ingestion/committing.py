@@ -43,12 +43,15 @@ class GroupSizes:
         chunks, documents: a group is committed when it holds this many of either: large enough
             that sorting by length pays and commits cost little, small enough that a kill loses a
             second or two.
+        content_bytes: so is one whose copies hold this much: unlike documents, they keep their
+            content until it is known to be stored.
         indexing: the indexes follow when this many documents wait: each of their commits costs
             tens of milliseconds.
     """
 
     chunks: int = 128
     documents: int = 64
+    content_bytes: int = 16 * 2**20
     indexing: int = 1024
 
 
@@ -88,6 +91,7 @@ class Committer:
         self._claimed: set[str] = set()
         self._claiming = threading.Lock()
         self._failure: BaseException | None = None
+        self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="ragmem-commit", daemon=True)
 
     def claim(self, fetched: FetchedItem) -> PreparedDocument | Copy:
@@ -117,6 +121,8 @@ class Committer:
         Raises:
             StoreError: the store failed; what was committed stays.
         """
+        # An interrupt while a thread is joined makes Python up to 3.12 believe that it has ended.
+        self._ended.wait()
         self._thread.join()
         if self._failure is not None:
             raise self._failure
@@ -140,6 +146,8 @@ class Committer:
         except BaseException as error:  # noqa: BLE001 - `join` raises it in the other thread
             self._failure = error
             self._stop.set()
+        finally:
+            self._ended.set()
 
     def _take(self, reading: Reading) -> None:
         if isinstance(reading, ItemState):
@@ -152,10 +160,17 @@ class Committer:
             if isinstance(reading, PreparedDocument):
                 self._tally.parsed(reading.document.uri)
             self._group.append(reading)
-        chunks = sum(len(each.chunks) for each in self._documents())
-        waiting = len(self._group) + len(self._states)
-        if chunks >= self._sizes.chunks or waiting >= self._sizes.documents:
+        if self._is_full():
             self._flush()
+
+    def _is_full(self) -> bool:
+        chunks = sum(len(each.chunks) for each in self._documents())
+        held = sum(len(each.fetched.raw.content) for each in self._group if isinstance(each, Copy))
+        return (
+            chunks >= self._sizes.chunks
+            or len(self._group) + len(self._states) >= self._sizes.documents
+            or held >= self._sizes.content_bytes
+        )
 
     def _documents(self) -> list[PreparedDocument]:
         return [each for each in self._group if isinstance(each, PreparedDocument)]

@@ -10,6 +10,7 @@ from ragmem.store.chunks import chunk_ids_of_documents, chunks_of_document, repl
 from ragmem.store.document_uris import Place, delete_places, places_of, put_place
 from ragmem.store.documents import delete_documents, move_document, put_metadata
 from ragmem.store.index_ops import append_op
+from ragmem.store.sources import part_items
 from ragmem.types import Metadata, MetadataValue
 
 
@@ -24,7 +25,9 @@ def attach(connection: Connection, place: Place) -> None:
 
 def detach(connection: Connection, place_ids: Sequence[str]) -> None:
     """Say that nothing is at these places any more; a document that is nowhere is deleted."""
-    document_ids = delete_places(connection, place_ids)
+    gone = delete_places(connection, place_ids)
+    part_items(connection, gone)
+    document_ids = list(dict.fromkeys(place.document_id for place in gone))
     left = places_of(connection, document_ids)
     drop_documents(connection, [each for each in document_ids if each not in left])
     for document_id in left:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 
+from ragmem.ingestion.checks import check_text
 from ragmem.store.notes import delete_notes, put_notes, read_notes
 from ragmem.store.store import Store
 
@@ -27,7 +28,13 @@ class Notebook:
             return self._notes.get(key)
 
     def write(self, key: str, value: str) -> None:
-        """Write down for later runs; saved with the next documents that are."""
+        """Write down for later runs; saved with the next documents that are.
+
+        Raises:
+            UsageError: it cannot be stored.
+        """
+        check_text(key)
+        check_text(value)
         with self._lock:
             self._used.add(key)
             if self._notes.get(key) != value:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -70,24 +71,33 @@ class Belt(Generic[Piece]):
         self._enqueue(None)
 
     def take(self, *, idle_seconds: float) -> Iterator[Future[Piece] | None]:
-        """The pieces in order; None whenever none came for a while.
+        """The pieces in order; None whenever none was finished for a while.
 
         Raises:
             Stopped: the belt was stopped.
         """
+        quiet_since = time.monotonic()
+        for future in self._looks():
+            if future is None and time.monotonic() - quiet_since < idle_seconds:
+                continue
+            yield future
+            quiet_since = time.monotonic()
+
+    def _looks(self) -> Iterator[Future[Piece] | None]:
+        """The pieces in order; None after every look at which the next was not there yet."""
         while True:
+            self._check()
             try:
-                entry = self._queue.get(timeout=idle_seconds)
+                entry = self._queue.get(timeout=_LOOK_SECONDS)
             except queue.Empty:
-                self._check()
                 yield None
                 continue
             if entry is None:
                 return
             future, content_bytes = entry
-            while not future.done():
+            while not wait([future], timeout=_LOOK_SECONDS).done:
                 self._check()
-                _wait(future)
+                yield None
             yield future
             with self._free:
                 self._bytes -= content_bytes
@@ -109,10 +119,3 @@ class Belt(Generic[Piece]):
     def _check(self) -> None:
         if self._stop.is_set():
             raise Stopped
-
-
-def _wait(future: Future[Piece]) -> None:
-    """Wait a moment for a result."""
-    finished = threading.Event()
-    future.add_done_callback(lambda _: finished.set())
-    finished.wait(_LOOK_SECONDS)

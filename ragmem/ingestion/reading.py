@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
-from urllib.parse import unquote
 
 from ragmem.errors import PermanentSourceError, UsageError
 from ragmem.ingestion.checks import check_acl, check_metadata, check_text
@@ -118,7 +117,7 @@ class ItemReader:
             SourceError: it cannot be fetched, or what was fetched cannot be stored.
         """
         with self._tally.stopwatch.timing("fetch"):
-            raw = guarded("the connector", lambda: self._connector.fetch(item))
+            raw = guarded("the connector", lambda: self._fetched(item))
         document_id = document_id_of(tenant=self._options.tenant, uri=item.uri)
         with self._store.reading() as connection:
             before = written_as(connection, [document_id]).get(document_id)
@@ -137,13 +136,14 @@ class ItemReader:
         )
         if before is not None and before.content_hash == content_hash:
             return state
-        suffix = PurePosixPath(unquote(raw.name)).suffix.lower()
+        # A name without a suffix may itself be what tells the format, as that of a Makefile does.
+        kind = PurePosixPath(raw.name).suffix.lower() or raw.name.lower()
         return FetchedItem(
             raw=raw,
             acl=acl,
             metadata=metadata,
             content_hash=content_hash,
-            content_key=_hash(*facets, suffix, *_kind(raw, metadata), content=raw.content),
+            content_key=_hash(*facets, kind, *_kind(raw, metadata), content=raw.content),
             state=state,
         )
 
@@ -155,7 +155,7 @@ class ItemReader:
         """
         with self._tally.stopwatch.timing("parse"):
             parsed = guarded(
-                "the parser", lambda: self._parser.parse(fetched.raw), kind=PermanentSourceError
+                "the parser", lambda: self._parsed(fetched.raw), kind=PermanentSourceError
             )
         with self._tally.stopwatch.timing("chunk"):
             chunks = tuple(
@@ -185,6 +185,18 @@ class ItemReader:
             item=fetched.state,
         )
 
+    def _fetched(self, item: SourceItem) -> RawDocument:
+        raw = self._connector.fetch(item)
+        if raw.uri != item.uri:
+            raise PermanentSourceError(f"the connector fetched {raw.uri} instead of {item.uri}")
+        return raw
+
+    def _parsed(self, raw: RawDocument) -> ParsedDocument:
+        parsed = self._parser.parse(raw)
+        check_text(parsed.text)
+        check_text(parsed.title)
+        return replace(parsed, metadata=check_metadata(parsed.metadata))
+
     def _acl(self, raw: RawDocument, before: WrittenAs | None) -> frozenset[str]:
         if self._options.acl:
             return check_acl(self._options.acl)
@@ -203,7 +215,7 @@ class ItemReader:
             pages=parsed.pages,
             language=parsed.language,
             media_type=parsed.media_type,
-            metadata=self._mapped(check_metadata(parsed.metadata), fetched),
+            metadata=self._mapped(parsed.metadata, fetched),
             tenant=self._options.tenant,
             acl=fetched.acl,
         )
@@ -217,7 +229,7 @@ class ItemReader:
 
 def _hash(*facets: object, content: bytes | str = b"") -> str:
     digest = hashlib.sha256(json.dumps(facets).encode())
-    digest.update(content.encode("utf-8", "replace") if isinstance(content, str) else content)
+    digest.update(content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content)
     return digest.hexdigest()
 
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import PydanticSerializationError, to_jsonable_python
+
+from ragmem.errors import UsageError
+from ragmem.ingestion.checks import check_acl, check_text
+from ragmem.ingestion.locations import anchored, shown
 from ragmem.ingestion.mapping import MetadataMapping
 from ragmem.store.sources import SourceRecipe
 from ragmem.types import PUBLIC, SourceDescription
-
-_SCHEME = re.compile(r"^[a-z][a-z0-9+.-]+:", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,14 +31,34 @@ class SourceRequest:
     acl: frozenset[str] = PUBLIC
     mapping: MetadataMapping = field(default_factory=MetadataMapping)
 
+    def __post_init__(self) -> None:
+        """Refuse what could not be stored or would admit nobody.
+
+        Raises:
+            UsageError: a principal is none, or the tenant's name cannot be stored.
+        """
+        check_acl(self.acl)
+        check_text(self.tenant)
+
 
 def to_recipe(request: SourceRequest) -> SourceRecipe:
-    """A request as JSON; a path is made absolute, for the next caller may be elsewhere."""
+    """A request as JSON; a path is made absolute, for the next caller may be elsewhere.
+
+    Raises:
+        UsageError: an option is nothing that JSON can hold.
+    """
     source, mapping = request.source, request.mapping
+    try:
+        options = to_jsonable_python(dict(source.options or {}))
+    except (PydanticSerializationError, ValueError) as error:
+        raise UsageError(
+            f"the options for {shown(source.location)} cannot be stored as JSON: {error}; make "
+            "the connector yourself and add that"
+        ) from error
     return {
-        "location": _lasting(source.location),
+        "location": anchored(source.location, folder=Path.cwd()),
         "connector": source.connector,
-        "options": dict(source.options or {}),
+        "options": options,
         "acl": sorted(request.acl),
         "mapping": {
             "keep": None if mapping.keep is None else sorted(mapping.keep),
@@ -67,9 +88,3 @@ def from_recipe(recipe: SourceRecipe, *, tenant: str) -> SourceRequest:
             add={k: tuple(v) if isinstance(v, list) else v for k, v in mapping["add"].items()},
         ),
     )
-
-
-def _lasting(location: str) -> str:
-    if _SCHEME.match(location) and not Path(location).exists():
-        return location
-    return os.path.abspath(Path(location).expanduser())  # noqa: PTH100 - links are kept

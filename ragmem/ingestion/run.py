@@ -14,7 +14,7 @@ from ragmem.ingestion.guarding import guarded
 from ragmem.ingestion.notebook import Notebook
 from ragmem.ingestion.pipeline import Belt, Stopped
 from ragmem.ingestion.reading import FetchedItem, ItemReader, SyncOptions
-from ragmem.ingestion.retrying import Retrier
+from ragmem.ingestion.retrying import Retrier, RetryPolicy
 from ragmem.ingestion.tally import Tally
 from ragmem.ports import Closes, Connector, FetchesInParallel, ListsOnlyNews, TakesNotes
 from ragmem.store.document_uris import WrittenAs, document_id_of, written_as
@@ -42,7 +42,7 @@ class SyncRun:
         store: Store,
         reader: ItemReader,
         committer: Committer,
-        retrier: Retrier,
+        retries: RetryPolicy,
         belt: Belt[Reading],
         connector: Connector,
         source: Source,
@@ -61,7 +61,9 @@ class SyncRun:
         self._store = store
         self._reader = reader
         self._committer = committer
-        self._retrier = retrier
+        # Apart: a listing that goes on must not make a source look up whose items are all refused.
+        self._listing_retrier = Retrier(retries, stop=stop)
+        self._fetching_retrier = Retrier(retries, stop=stop)
         self._belt = belt
         self._connector = connector
         self._source = source
@@ -111,6 +113,8 @@ class SyncRun:
                     guarded("the connector", closes.close)
                 except SourceError as error:
                     self._tally.failed(self._source.uri, f"closing the source: {error}")
+            if self._notebook is not None:
+                self._notebook.save()
 
     def _read_all(self) -> None:
         ids = [document_id_of(tenant=self._source.tenant, uri=uri) for uri in self._before]
@@ -161,7 +165,7 @@ class SyncRun:
                     raise
 
         while True:
-            found = self._retrier.call(
+            found = self._listing_retrier.call(
                 lambda: guarded("the connector", advance), on_wait=self._waiting
             )
             if found is None:
@@ -196,7 +200,7 @@ class SyncRun:
 
     def _fetch(self, item: SourceItem, known: ItemState | None) -> FetchedItem | ItemState:
         try:
-            return self._retrier.call(
+            return self._fetching_retrier.call(
                 lambda: self._reader.fetch(item),
                 on_wait=lambda seconds, reason: self._waiting(seconds, reason, item.uri),
             )
@@ -234,10 +238,8 @@ class SyncRun:
         if self._committer.leaves_unused_vectors:
             with self._tally.stopwatch.timing("store"), self._store.writing() as connection:
                 delete_unused_embeddings(connection)
-        if self._notebook is not None:
-            self._notebook.save()
-            if complete:
-                self._notebook.forget_unused()
+        if self._notebook is not None and complete:
+            self._notebook.forget_unused()
         return complete
 
     def _delete(self) -> bool:

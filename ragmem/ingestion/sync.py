@@ -12,7 +12,7 @@ from ragmem.ingestion.committing import Committer, GroupSizes, Reading
 from ragmem.ingestion.indexer import Indexer
 from ragmem.ingestion.pipeline import Belt, BeltSizes
 from ragmem.ingestion.reading import ItemReader, SyncOptions
-from ragmem.ingestion.retrying import Retrier, RetryPolicy
+from ragmem.ingestion.retrying import RetryPolicy
 from ragmem.ingestion.run import SyncRun
 from ragmem.ingestion.tally import ProgressCallback, Tally
 from ragmem.ingestion.writer import DocumentWriter
@@ -103,7 +103,7 @@ class SyncEngine:
                 stop=stop,
                 on_commit=job.note_counts,
             ),
-            retrier=Retrier(self._retries, stop=stop),
+            retries=self._retries,
             belt=belt,
             connector=connector,
             source=source,

@@ -13,7 +13,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from ragmem.types import StoredChunk
+from ragmem.store.reader import StoreReader
+from ragmem.types import DocumentInfo, Scope, StoredChunk
 
 ALIKE_DOCUMENTS = 0.8
 """Documents whose signatures agree in this share of their minima are near-duplicates."""
@@ -71,6 +72,13 @@ def agreement(one: bytes, other: bytes) -> float:
         return 0.0
     equal = np.frombuffer(one, dtype=_SIGNATURE) == np.frombuffer(other, dtype=_SIGNATURE)
     return float(np.mean(equal))
+
+
+def near_duplicates_in(reader: StoreReader, *, scope: Scope) -> list[tuple[DocumentInfo, ...]]:
+    """The groups of documents that are nearly the same, of those that the scope sees."""
+    documents = {each.id: each for each in reader.documents(scope=scope)}
+    groups = near_duplicates(reader.signatures(list(documents)))
+    return [tuple(documents[each] for each in group) for group in groups]
 
 
 def near_duplicates(signatures: Mapping[str, bytes]) -> list[list[str]]:

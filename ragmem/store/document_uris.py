@@ -63,19 +63,19 @@ def put_place(connection: Connection, place: Place) -> None:
     )
 
 
-def delete_places(connection: Connection, ids: Sequence[str]) -> list[str]:
+def delete_places(connection: Connection, ids: Sequence[str]) -> list[Place]:
     """Forget places.
 
     Returns:
-        The ids of the documents that were there, each once.
+        Those that were there, by document.
     """
-    found: dict[str, None] = {}
+    found: list[Place] = []
     for batch in batches(ids):
         at = document_uris.c.id.in_(batch)
-        query = select(document_uris.c.document_id).where(at).order_by(document_uris.c.document_id)
-        found |= dict.fromkeys(connection.execute(query).scalars())
+        query = select(document_uris).where(at)
+        found += [_place(row) for row in connection.execute(query).mappings()]
         connection.execute(delete(document_uris).where(at))
-    return list(found)
+    return sorted(found, key=lambda place: (place.document_id, place.uri))
 
 
 def places_of(connection: Connection, document_ids: Sequence[str]) -> dict[str, list[Place]]:

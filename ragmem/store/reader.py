@@ -19,6 +19,7 @@ from ragmem.store.documents import (
     read_document_pages,
     read_document_span,
 )
+from ragmem.store.signatures import read_signatures
 from ragmem.store.status import StoreStatus, read_status
 from ragmem.store.store import Store
 from ragmem.types import Document, DocumentInfo, Scope, StoredChunk
@@ -49,6 +50,11 @@ class StoreReader:
         """The documents that the scope sees, by URI."""
         with self._store.reading() as connection:
             return list(list_documents(connection, scope=scope))
+
+    def signatures(self, document_ids: Sequence[str]) -> Mapping[str, bytes]:
+        """What tells near-duplicates, by document; those without a signature are left out."""
+        with self._store.reading() as connection:
+            return read_signatures(connection, document_ids)
 
     def status(self, *, scope: Scope) -> StoreStatus:
         """The store in numbers, and how each source's last run ended."""

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import Connection, RowMapping, delete, insert, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, delete, insert, select, update
 
 from ragmem.store.clock import utc_now
-from ragmem.store.document_uris import document_id_of, documents_at_places
+from ragmem.store.document_uris import Place, document_id_of, documents_at_places
 from ragmem.store.insert import batches, check_key
 from ragmem.store.schema import documents, source_items, sources
 
@@ -113,10 +113,13 @@ def access_lists(connection: Connection, source_id: int) -> set[frozenset[str]]:
 
 
 def put_items(connection: Connection, source: Source, items: Sequence[ItemState]) -> None:
-    """Insert or replace items; each stands for the document that is at its URI, if any."""
+    """Insert or replace items; each stands for the document that is at its URI, if any.
+
+    So do the items of the tenant's other sources at these URIs.
+    """
+    if not items:
+        return
     delete_items(connection, source.id, [item.uri for item in items])
-    ids = {item.uri: document_id_of(tenant=source.tenant, uri=item.uri) for item in items}
-    documents_at = documents_at_places(connection, list(ids.values()))
     rows = [
         {
             "source_id": source.id,
@@ -125,13 +128,41 @@ def put_items(connection: Connection, source: Source, items: Sequence[ItemState]
             "fingerprint": item.fingerprint,
             "status": item.status,
             "reason": item.reason,
-            "document_id": documents_at.get(ids[item.uri]),
             "content_hash": item.content_hash,
         }
         for item in items
     ]
-    if rows:
-        connection.execute(insert(source_items), rows)
+    connection.execute(insert(source_items), rows)
+    ids = {item.uri: document_id_of(tenant=source.tenant, uri=item.uri) for item in items}
+    documents_at = documents_at_places(connection, list(ids.values()))
+    of_tenant = select(sources.c.id).where(sources.c.tenant == source.tenant)
+    connection.execute(
+        update(source_items)
+        .where(
+            source_items.c.source_id.in_(of_tenant),
+            source_items.c.uri_hash == bindparam("at_uri"),
+        )
+        .values(document_id=bindparam("document")),
+        [
+            {"at_uri": _hash_of(uri), "document": documents_at.get(place)}
+            for uri, place in ids.items()
+        ],
+    )
+
+
+def part_items(connection: Connection, places: Sequence[Place]) -> None:
+    """Make the items at places, of whichever source, stand for no document any more."""
+    if not places:
+        return
+    connection.execute(
+        update(source_items)
+        .where(
+            source_items.c.document_id == bindparam("document"),
+            source_items.c.uri_hash == bindparam("at_uri"),
+        )
+        .values(document_id=None),
+        [{"document": place.document_id, "at_uri": _hash_of(place.uri)} for place in places],
+    )
 
 
 def delete_items(connection: Connection, source_id: int, uris: Sequence[str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal
 
 from sqlalchemy import Connection
@@ -24,14 +24,16 @@ class SourceStatus:
     """A source and its last run.
 
     Attributes:
-        status: `done`, `failed` (the source could not be listed to its end), `running` (or killed
-            while it ran) or `never`.
+        connector: the connector's name; empty where it was not told.
+        status: `done`, `failed` (the source could not be listed to its end), `running`,
+            `interrupted` (the process was killed) or `never`.
         counts: what the run did, by the names of `SyncReport`.
         failed: the items that cannot be read, with reasons.
     """
 
     uri: str
-    status: Literal["done", "failed", "running", "never"]
+    connector: str = ""
+    status: Literal["done", "failed", "running", "interrupted", "never"]
     started_at: datetime | None
     finished_at: datetime | None
     counts: Mapping[str, int]
@@ -68,7 +70,7 @@ def read_status(store: Store, *, scope: Scope) -> StoreStatus:
             chunks=count_chunks(connection),
             pending=count_pending(connection),
             sources=tuple(
-                _source_status(connection, source)
+                _source_status(connection, source, nobody_writes=store.read_only)
                 for source in list_sources(connection, tenant=scope.tenant)
                 if all(
                     scope.sees(tenant=source.tenant, acl=acl)
@@ -78,16 +80,24 @@ def read_status(store: Store, *, scope: Scope) -> StoreStatus:
         )
 
 
-def _source_status(connection: Connection, source: Source) -> SourceStatus:
+def _source_status(connection: Connection, source: Source, *, nobody_writes: bool) -> SourceStatus:
     job = last_job(connection, source.id)
+    # Readers share the store's lock: a run that they find running has no process any more.
+    killed = job is not None and job.status == "running" and nobody_writes
     return SourceStatus(
         uri=source.uri,
-        status="never" if job is None else job.status,
-        started_at=None if job is None else job.started_at,
-        finished_at=None if job is None else job.finished_at,
+        connector=str((source.recipe or {}).get("connector") or ""),
+        status="never" if job is None else "interrupted" if killed else job.status,
+        started_at=None if job is None else _with_zone(job.started_at),
+        finished_at=None if job is None else _with_zone(job.finished_at),
         counts={} if job is None else job.counts,
         failed=tuple(
             ItemReport(uri=item.uri, reason=item.reason)
             for item in failed_items(connection, source.id)
         ),
     )
+
+
+def _with_zone(at: datetime | None) -> datetime | None:
+    """The store keeps UTC, and says so to whoever reads it."""
+    return None if at is None else at.replace(tzinfo=UTC)

@@ -9,6 +9,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -326,6 +327,14 @@ def test_bodies_that_nobody_wants_are_not_read(server: WebServer, http: GuardedH
     server.answers["/"] = Answer(body=endless, content_type="image/png")
     reply = http.get(server.url(), max_bytes=KIB, wants_body=lambda told: "text" in told.media_type)
     assert (reply.content, reply.media_type) == (b"", "image/png")
+
+
+def test_threads_share_a_client(server: WebServer, http: GuardedHttp) -> None:
+    server.answers = {f"/{at}": Answer(body=b"x" * at) for at in range(40)}
+    http.close()
+    with ThreadPoolExecutor(8) as pool:
+        got = pool.map(lambda at: http.get(server.url(f"/{at}"), max_bytes=KIB).content, range(40))
+        assert [len(content) for content in got] == list(range(40))
 
 
 # --- status ---

@@ -365,11 +365,12 @@ class Walk:
                 raise KeyboardInterrupt
 
         try:
-            self.bench.sync(world, on_progress=interrupt, allow_mass_delete=True)
+            report = self.bench.sync(world, on_progress=interrupt, allow_mass_delete=True)
         except KeyboardInterrupt:
             self.bench.engine._indexer.apply_pending()
         else:
-            self.bench.check_vectors()
+            if report.deleted or report.updated:
+                self.bench.check_vectors()
         self.bench.check()
 
     def settle(self) -> None:

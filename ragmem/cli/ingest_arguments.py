@@ -1,0 +1,148 @@
+"""What `ragmem ingest` is asked to do: its sources, from the arguments or from a file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ragmem.errors import RagmemError, UsageError
+from ragmem.types import MetadataValue, SourceDescription
+
+if TYPE_CHECKING:
+    from ragmem.ingestion.recipes import SourceRequest
+    from ragmem.parts import Parts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """A source to sync, and how.
+
+    Attributes:
+        failure: why it cannot be; empty otherwise.
+    """
+
+    request: SourceRequest
+    allow_mass_delete: bool = False
+    retry_failed: bool = False
+    failure: str = ""
+
+    @property
+    def source(self) -> SourceDescription:
+        """The source alone."""
+        return self.request.source
+
+
+def of_file(path: Path) -> list[Wanted]:
+    """The sources that a file describes."""
+    from ragmem.sources_file import read_sources_file
+
+    return [
+        Wanted(request=each.request, allow_mass_delete=each.allow_mass_delete)
+        for each in read_sources_file(path)
+    ]
+
+
+def of_arguments(
+    sources: Sequence[str],
+    *,
+    tenant: str,
+    acl: Sequence[str],
+    metadata: Sequence[str],
+    connector: str | None,
+    options: Sequence[str],
+) -> list[Wanted]:
+    """The sources of the command line, each with the same options."""
+    from ragmem.ingestion.mapping import MetadataMapping
+    from ragmem.ingestion.recipes import SourceRequest
+
+    mapping = MetadataMapping(add=dict(_metadata(pair) for pair in metadata))
+    given = _options(options)
+    return [
+        Wanted(
+            request=SourceRequest(
+                source=SourceDescription(location=source, connector=connector, options=given),
+                tenant=tenant,
+                acl=frozenset(acl),
+                mapping=mapping,
+            )
+        )
+        for source in sources
+    ]
+
+
+def checked(wanted: Sequence[Wanted], parts: Parts, *, each_by_itself: bool) -> list[Wanted]:
+    """The sources with their connectors' names, after each was tried out.
+
+    Args:
+        wanted: as they were asked for.
+        parts: makes the connectors.
+        each_by_itself: note what cannot be made as that source's failure, rather than raise: what
+            runs unattended must not lose four sources for the fifth.
+
+    Raises:
+        UsageError: two are the same source.
+        RagmemError: a connector cannot be made.
+    """
+    from ragmem.connecting import connector_name
+
+    found: list[Wanted] = []
+    places: dict[tuple[str, str], str] = {}
+    for each in wanted:
+        location, tenant = each.source.location, each.request.tenant
+        try:
+            if not location.strip():
+                raise UsageError("the source is empty; name a file, a folder, a glob or a URI")
+            # Kept by name: at a later retry the place may not be there to be recognized.
+            source = replace(each.source, connector=connector_name(each.source))
+            uri = parts.connector_for(source).source_uri
+        except RagmemError as error:
+            if not each_by_itself:
+                raise
+            found.append(replace(each, failure=str(error)))
+            continue
+        if (tenant, uri) in places:
+            # They would undo each other's work at every run.
+            raise UsageError(
+                f"{places[tenant, uri]} and {location} are the same source ({uri}); name it once"
+            )
+        places[tenant, uri] = location
+        found.append(replace(each, request=replace(each.request, source=source)))
+    return found
+
+
+def _pair(written: str, *, of: str) -> tuple[str, str]:
+    key, separator, text = written.partition("=")
+    if not key or not separator:
+        raise UsageError(f"{of} takes KEY=VALUE, got {written!r}")
+    return key, text
+
+
+def _options(pairs: Sequence[str]) -> dict[str, object]:
+    """Options by name; one that is given again becomes a list."""
+    import yaml
+
+    from ragmem.sources_file import read_yaml
+
+    given: dict[str, list[object]] = {}
+    for written in pairs:
+        key, text = _pair(written, of="--option")
+        try:
+            value = read_yaml(text)
+        except (yaml.YAMLError, ValueError):
+            value = text  # `*.tmp` is a pattern here, not an alias
+        given.setdefault(key, []).append(value)
+    return {key: values[0] if len(values) == 1 else values for key, values in given.items()}
+
+
+def _metadata(written: str) -> tuple[str, MetadataValue]:
+    key, text = _pair(written, of="--metadata")
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return key, text
+    if isinstance(value, list) and all(isinstance(each, str) for each in value):
+        return key, tuple(value)
+    return key, value if isinstance(value, str | int | float) else text
