@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
+from sqlalchemy import Connection
+
 from ragmem.errors import UnknownSource
 from ragmem.filters import Filter
 from ragmem.ingestion.checks import check_metadata
@@ -26,6 +28,7 @@ from ragmem.retrieval.search import Ranking, Searcher
 from ragmem.store.audit import record_action
 from ragmem.store.document_uris import document_id_of, documents_at_places
 from ragmem.store.embeddings import delete_unused_embeddings
+from ragmem.store.jobs import last_job
 from ragmem.store.reader import StoreReader, names_of
 from ragmem.store.sources import failed_items, list_sources
 from ragmem.store.status import StoreStatus
@@ -150,12 +153,15 @@ class Knowledge:
         return self._connector_for(source)
 
     def failing(self, *, tenant: str = "default") -> list[SourceRequest]:
-        """The sources with failures that can be asked for again, as they were asked for."""
+        """The sources with failures that can be asked for again, as they were asked for.
+
+        A run that did not end well is a failure too, whatever became of the items.
+        """
         with self._store.reading() as connection:
             return [
                 from_recipe(source.recipe, tenant=tenant)
                 for source in list_sources(connection, tenant=tenant)
-                if source.recipe is not None and failed_items(connection, source.id)
+                if source.recipe is not None and _has_failed(connection, source.id)
             ]
 
     def add_texts(
@@ -277,3 +283,8 @@ class Knowledge:
     def status(self, *, scope: Scope = _ANYONE) -> StoreStatus:
         """The store in numbers, and how each source's last run ended."""
         return self._reader.status(scope=scope)
+
+
+def _has_failed(connection: Connection, source_id: int) -> bool:
+    job = last_job(connection, source_id)
+    return (job is not None and job.status != "done") or bool(failed_items(connection, source_id))

@@ -60,11 +60,14 @@ def _source_as_json(ran: Ran) -> dict[str, object]:
 def print_report(ran: Ran, *, said: Collection[Remark] = ()) -> None:
     """Print a line of counts, then each remark that was not said before."""
     location = shown(ran.wanted.source.location)
+    if not ran.report.seconds:  # it could not begin
+        for item in ran.report.failed:
+            print_text(f"{location}: failed: {item.reason.removeprefix(f'{location}: ')}")
+        return
     print_text(f"{location}: {_counted([ran])}")
     for label, item in remarks(ran.report):
         if (label, item) not in said:
-            # Of a source as a whole the line above tells the name already.
-            print_text(f"  {label}: {item.reason}" if item.uri == location else _line(label, item))
+            print_text(f"  {label} {item.uri}: {item.reason}")
 
 
 def print_sums(ran: Sequence[Ran]) -> None:
@@ -79,10 +82,6 @@ def remarks(report: SyncReport) -> list[Remark]:
         *(("skipped", item) for item in report.skipped),
         *(("warning", item) for item in report.warnings),
     ]
-
-
-def _line(label: str, item: ItemReport) -> str:
-    return f"  {label} {item.uri}: {item.reason}"
 
 
 def _counted(ran: Sequence[Ran]) -> str:

@@ -37,7 +37,7 @@ def test_nothing_said_comes_back_as_nothing_said() -> None:
 
 
 @pytest.mark.parametrize(
-    "location", ["https://a.example/x", "s3://bucket/key", "sqlite:///data.db", "imap://u@h/INBOX"]
+    "location", ["https://a.example/x", "s3://bucket/key", "sqlite:////var/data.db", "imap://u@h/INBOX"]
 )
 def test_uris_stay_as_they_are(location: str) -> None:
     request = SourceRequest(source=SourceDescription(location=location))

@@ -1,0 +1,198 @@
+"""How much memory a sync takes over a large folder: no more than 1 GB, however large it is.
+
+    python benchmarks/sync_memory.py [--scale 1.0] [--chunk-tokens 254] [--real-tokens]
+
+A folder is written with files near the limit of characters, many medium and many more small ones,
+and some over the limits. Everything is the product's own but the embedder: it gives each text 8
+numbers at once and counts four characters as a token. So what it shows is the engine: the dense
+index keeps all vectors in memory and grows by 4 bytes a dimension and chunk whoever fills it, and
+the default model takes some 250 MB.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import shutil
+import string
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from figures import Figure, arguments, in_fresh_process, show, tell
+
+from ragmem import Agent, Replacements, Settings
+from ragmem.models.cache import model_path
+from ragmem.models.onnx_embedder import OnnxEmbedder
+from ragmem.types import FloatMatrix, FloatVector, SyncReport
+
+LIMIT_BYTES = 1_000_000_000
+MEGABYTE = 1_000_000
+_DIMENSIONS = 8
+_SAMPLE_SECONDS = 0.05
+_WORDS = (
+    "warranty kettle session request timeout accepted server replied invoice customer shipped "
+    "pending harbour lantern orchard signal measure between without another second opened closed"
+).split()
+_WIDE = "договор гарантия срок поставка клиент заявка сервер ответ журнал 保証 期間 顧客 🚢 📦".split()
+
+
+class QuickEmbedder:
+    """An embedder that costs nothing: its vectors are hashes."""
+
+    dimensions = _DIMENSIONS
+    model_id = "quick-8"
+
+    def __init__(self, *, max_tokens: int, tokens: OnnxEmbedder | None) -> None:
+        self.max_tokens = max_tokens
+        self._tokens = tokens
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """The model's tokens where it is given, otherwise four characters each."""
+        if self._tokens is not None:
+            return self._tokens.count_tokens(texts)
+        return [len(text) // 4 + 1 for text in texts]
+
+    def embed_documents(self, texts: Sequence[str]) -> FloatMatrix:
+        """Shape (len(texts), 8), rows of length one."""
+        digests = [hashlib.blake2b(text.encode(), digest_size=32).digest() for text in texts]
+        numbers = np.frombuffer(b"".join(digests), dtype=np.uint32).astype(np.float32)
+        rows = numbers.reshape(len(texts), _DIMENSIONS) / np.float32(2**31) - np.float32(1)
+        vectors: FloatMatrix = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+        return vectors
+
+    def embed_query(self, text: str) -> FloatVector:
+        """Shape (8,), length one."""
+        vector: FloatVector = self.embed_documents([text])[0]
+        return vector
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """Files of one kind: how many, how large, and what a line of theirs is."""
+
+    name: str
+    count: int
+    megabytes: float
+    line: Callable[[random.Random, int], str]
+
+
+def log_line(chance: random.Random, number: int) -> str:
+    """A line of a server's log."""
+    return f"2026-01-01T{number % 24:02}:00:00 INFO worker-{number % 17} {_words(chance, 9)} {number}\n"
+
+
+def csv_line(chance: random.Random, number: int) -> str:
+    """A row."""
+    return f"{number},{_words(chance, 2)},{_words(chance, 4)},{chance.random():.6f}\n"
+
+
+def json_line(chance: random.Random, number: int) -> str:
+    """A record."""
+    return f'{{"id": {number}, "state": "{_words(chance, 1)}", "note": "{_words(chance, 8)}"}}\n'
+
+
+def prose_line(chance: random.Random, number: int) -> str:
+    """A paragraph of two sentences."""
+    return f"{_words(chance, 24).capitalize()}. {_words(chance, 20).capitalize()} {number}.\n\n"
+
+
+def wide_line(chance: random.Random, number: int) -> str:
+    """A paragraph for which Python takes four bytes a character."""
+    return f"{' '.join(chance.choices(_WIDE, k=16)).capitalize()} {number}.\n\n"
+
+
+def code_line(chance: random.Random, number: int) -> str:
+    """A function."""
+    name = "".join(chance.choices(string.ascii_lowercase, k=8))
+    return f"def {name}_{number}(value):\n    return value + {number}  # {_words(chance, 5)}\n\n\n"
+
+
+KINDS = (
+    Kind("large.log", 12, 19.5, log_line),
+    Kind("large.jsonl", 10, 19.5, json_line),
+    Kind("large.csv", 6, 14, csv_line),
+    Kind("large.txt", 8, 19.5, prose_line),
+    Kind("wide.txt", 4, 30, wide_line),
+    Kind("medium.log", 60, 2, log_line),
+    Kind("medium.md", 100, 2, prose_line),
+    Kind("medium.py", 20, 2, code_line),
+    Kind("medium.csv", 20, 2, csv_line),
+    Kind("small.md", 16_000, 0.002, prose_line),
+    Kind("small.jsonl", 4_000, 0.004, json_line),
+    Kind("over_characters.log", 5, 60, log_line),
+    Kind("over_bytes.log", 2, 110, log_line),
+)
+
+
+def _words(chance: random.Random, count: int) -> str:
+    return " ".join(chance.choices(_WORDS, k=count))
+
+
+def write_folder(folder: Path, *, scale: float) -> tuple[int, int]:
+    """Write the files; returns how many and how many bytes."""
+    chance = random.Random(0)
+    files = size = 0
+    for kind in KINDS:
+        lines = [kind.line(chance, 10**6 + number) for number in range(2_000)]
+        for number in range(max(1, round(kind.count * scale))):
+            place = folder / kind.name.partition(".")[0] / f"{number % 100:02}"
+            place.mkdir(parents=True, exist_ok=True)
+            path = place / f"{number:05}-{kind.name}"
+            size += _write(path, lines, number, round(kind.megabytes * MEGABYTE))
+            files += 1
+    return files, size
+
+
+def _write(path: Path, lines: Sequence[str], file: int, size: int) -> int:
+    """Lines that differ from file to file, up to a size."""
+    with path.open("wb") as out:
+        at = 0
+        while out.tell() < size:
+            chosen = lines[at % len(lines) : at % len(lines) + 200]
+            text = "".join(f"{file}.{at}.{n} {line}" for n, line in enumerate(chosen))
+            if size < 50_000:
+                text = text[:size]
+            out.write(text.encode())
+            at += 200
+        return out.tell()
+
+
+@dataclass
+class Peaks:
+    """The most memory seen so far, in bytes.
+
+    Attributes:
+        main: of the process that syncs.
+        tree: of it and its parsing processes; what they share counts once.
+    """
+
+    main: int = 0
+    tree: int = 0
+
+
+@contextmanager
+def watched(pid: int, peaks: Peaks) -> Iterator[None]:
+    """Look at a process and its children again and again."""
+    ended = threading.Event()
+
+    def look() -> None:
+        while not ended.wait(_SAMPLE_SECONDS):
+            own, all_of_them = _resident(pid), sum(_proportional(each) for each in _tree(pid))
+            peaks.main = max(peaks.main, own)
+            peaks.tree = max(peaks.tree, all_of_them)
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
