@@ -165,34 +165,95 @@ def _write(path: Path, lines: Sequence[str], file: int, size: int) -> int:
         return out.tell()
 
 
-@dataclass
-class Peaks:
-    """The most memory seen so far, in bytes.
+@dataclass(frozen=True, slots=True)
+class Synced:
+    """What a sync did, and the most memory its process held, in bytes."""
 
-    Attributes:
-        main: of the process that syncs.
-        tree: of it and its parsing processes; what they share counts once.
-    """
+    report: SyncReport
+    seconds: float
+    peak: float
 
-    main: int = 0
-    tree: int = 0
+
+def sync(folder: Path, store: Path, chunk_tokens: int, real_tokens: bool) -> Synced:
+    """Sync the folder into a store."""
+    tokens = OnnxEmbedder(model_path(Settings().embedding_model)) if real_tokens else None
+    embedder = QuickEmbedder(max_tokens=chunk_tokens, tokens=tokens)
+    settings = Settings(chat_model="", chunk_tokens=chunk_tokens)
+    began = time.perf_counter()
+    told = began
+
+    def progress(step: SyncProgress) -> None:
+        nonlocal told
+        if time.perf_counter() - told > _TELL_SECONDS:
+            told = time.perf_counter()
+            memory = peak_mebibytes() * 2**20 / MEGABYTE
+            tell(f"{told - began:.0f} s: {step.stage} {step.done} of {step.total}, {memory:.0f} MB")
+
+    replacements = Replacements(embedder=embedder)
+    with Agent.open(store, settings=settings, replacements=replacements) as agent:
+        report = agent.knowledge.add(folder, on_progress=progress)
+    return Synced(report, time.perf_counter() - began, peak_mebibytes() * 2**20)
 
 
 @contextmanager
-def watched(pid: int, peaks: Peaks) -> Iterator[None]:
-    """Look at a process and its children again and again."""
+def descendants_watched() -> Iterator[list[int]]:
+    """Look at this process's descendants now and then; yields the bytes they held together."""
     ended = threading.Event()
+    seen = [0]
 
     def look() -> None:
         while not ended.wait(_SAMPLE_SECONDS):
-            own, all_of_them = _resident(pid), sum(_proportional(each) for each in _tree(pid))
-            peaks.main = max(peaks.main, own)
-            peaks.tree = max(peaks.tree, all_of_them)
+            seen.append(sum(map(_held_bytes, _descendants(os.getpid()))))
 
     thread = threading.Thread(target=look)
     thread.start()
     try:
-        yield
+        yield seen
     finally:
         ended.set()
         thread.join()
+
+
+def _descendants(pid: int) -> list[int]:
+    """Linux only; elsewhere none are seen."""
+    found: list[int] = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(OSError):
+            found += map(int, task.read_text().split())
+    return found + [below for each in found for below in _descendants(each)]
+
+
+def _held_bytes(pid: int) -> int:
+    """What a process holds; of memory that several share, its share."""
+    with suppress(OSError):
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) * 1024
+    return 0
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = arguments(__doc__.splitlines()[0])
+    parser.add_argument("--scale", type=float, default=1.0, help="1 is 2 GB of files")
+    parser.add_argument("--chunk-tokens", type=int, default=254)
+    parser.add_argument("--real-tokens", action="store_true", help="count as the default model")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="ragmem-memory-") as temporary:
+        folder, store = Path(temporary, "files"), Path(temporary, "store")
+        files, size = write_folder(folder, scale=options.scale)
+        tell(f"{files:,} files, {size / MEGABYTE:,.0f} MB")
+        with descendants_watched() as held:
+            first = in_fresh_process(
+                sync, folder, store, options.chunk_tokens, options.real_tokens
+            )
+            second = in_fresh_process(
+                sync, folder, store, options.chunk_tokens, options.real_tokens
+            )
+    for item in (*first.report.failed, *first.report.skipped):
+        tell(f"{item.uri.rpartition('/')[2]}: {item.reason}")
+    ...
+
+
+if __name__ == "__main__":
+    main()
