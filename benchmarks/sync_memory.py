@@ -14,34 +14,47 @@ from __future__ import annotations
 import hashlib
 import os
 import random
-import shutil
 import string
 import tempfile
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from figures import Figure, arguments, in_fresh_process, show, tell
+from figures import Figure, arguments, in_fresh_process, peak_mebibytes, show, tell
 
 from ragmem import Agent, Replacements, Settings
 from ragmem.models.cache import model_path
 from ragmem.models.onnx_embedder import OnnxEmbedder
-from ragmem.types import FloatMatrix, FloatVector, SyncReport
+from ragmem.types import FloatMatrix, FloatVector, SyncProgress, SyncReport
 
 LIMIT_BYTES = 1_000_000_000
 MEGABYTE = 1_000_000
 _DIMENSIONS = 8
-_SAMPLE_SECONDS = 0.05
+_SAMPLE_SECONDS = 0.1
+_TELL_SECONDS = 10
+_NUMBER = "#"
 _WORDS = (
-    "warranty kettle session request timeout accepted server replied invoice customer shipped "
-    "pending harbour lantern orchard signal measure between without another second opened closed"
-).split()
-_WIDE = "договор гарантия срок поставка клиент заявка сервер ответ журнал 保証 期間 顧客 🚢 📦".split()
+    *("warranty", "kettle", "session", "request", "timeout", "accepted", "server", "replied"),
+    *("invoice", "customer", "shipped", "pending", "harbour", "lantern", "orchard", "signal"),
+    *("measure", "between", "without", "another", "second", "opened", "closed", "unpaid"),
+)
+_WIDE = (
+    "договор",
+    "гарантия",
+    "срок",
+    "поставка",
+    "клиент",
+    "сервер",
+    "保証",
+    "期間",
+    "顧客",
+    "🚢",
+)
 
 
 class QuickEmbedder:
@@ -51,6 +64,7 @@ class QuickEmbedder:
     model_id = "quick-8"
 
     def __init__(self, *, max_tokens: int, tokens: OnnxEmbedder | None) -> None:
+        """Say how long a text may be, and whose tokens count; None for four characters each."""
         self.max_tokens = max_tokens
         self._tokens = tokens
 
@@ -81,38 +95,39 @@ class Kind:
     name: str
     count: int
     megabytes: float
-    line: Callable[[random.Random, int], str]
+    line: Callable[[random.Random, str], str]
 
 
-def log_line(chance: random.Random, number: int) -> str:
+def log_line(chance: random.Random, number: str) -> str:
     """A line of a server's log."""
-    return f"2026-01-01T{number % 24:02}:00:00 INFO worker-{number % 17} {_words(chance, 9)} {number}\n"
+    return f"2026-01-01T00:00:00 INFO request {number} {_words(chance, 10)}\n"
 
 
-def csv_line(chance: random.Random, number: int) -> str:
+def csv_line(chance: random.Random, number: str) -> str:
     """A row."""
     return f"{number},{_words(chance, 2)},{_words(chance, 4)},{chance.random():.6f}\n"
 
 
-def json_line(chance: random.Random, number: int) -> str:
+def json_line(chance: random.Random, number: str) -> str:
     """A record."""
-    return f'{{"id": {number}, "state": "{_words(chance, 1)}", "note": "{_words(chance, 8)}"}}\n'
+    return f'{{"id": "{number}", "state": "{_words(chance, 1)}", "note": "{_words(chance, 8)}"}}\n'
 
 
-def prose_line(chance: random.Random, number: int) -> str:
+def prose_line(chance: random.Random, number: str) -> str:
     """A paragraph of two sentences."""
     return f"{_words(chance, 24).capitalize()}. {_words(chance, 20).capitalize()} {number}.\n\n"
 
 
-def wide_line(chance: random.Random, number: int) -> str:
+def wide_line(chance: random.Random, number: str) -> str:
     """A paragraph for which Python takes four bytes a character."""
     return f"{' '.join(chance.choices(_WIDE, k=16)).capitalize()} {number}.\n\n"
 
 
-def code_line(chance: random.Random, number: int) -> str:
+def code_line(chance: random.Random, number: str) -> str:
     """A function."""
     name = "".join(chance.choices(string.ascii_lowercase, k=8))
-    return f"def {name}_{number}(value):\n    return value + {number}  # {_words(chance, 5)}\n\n\n"
+    returned = f"    return value  # {_words(chance, 5)} {number}"
+    return f"def {name}(value):\n{returned}\n\n\n"
 
 
 KINDS = (
@@ -141,7 +156,7 @@ def write_folder(folder: Path, *, scale: float) -> tuple[int, int]:
     chance = random.Random(0)
     files = size = 0
     for kind in KINDS:
-        lines = [kind.line(chance, 10**6 + number) for number in range(2_000)]
+        lines = [kind.line(chance, _NUMBER) for _ in range(2_000)]
         for number in range(max(1, round(kind.count * scale))):
             place = folder / kind.name.partition(".")[0] / f"{number % 100:02}"
             place.mkdir(parents=True, exist_ok=True)
@@ -157,9 +172,11 @@ def _write(path: Path, lines: Sequence[str], file: int, size: int) -> int:
         at = 0
         while out.tell() < size:
             chosen = lines[at % len(lines) : at % len(lines) + 200]
-            text = "".join(f"{file}.{at}.{n} {line}" for n, line in enumerate(chosen))
+            text = "".join(
+                line.replace(_NUMBER, f"{file}-{at + n}") for n, line in enumerate(chosen)
+            )
             if size < 50_000:
-                text = text[:size]
+                text = text[: text.rindex("\n", 0, size) + 1]
             out.write(text.encode())
             at += 200
         return out.tell()
@@ -244,15 +261,38 @@ def main() -> None:
         files, size = write_folder(folder, scale=options.scale)
         tell(f"{files:,} files, {size / MEGABYTE:,.0f} MB")
         with descendants_watched() as held:
-            first = in_fresh_process(
-                sync, folder, store, options.chunk_tokens, options.real_tokens
-            )
+            first = in_fresh_process(sync, folder, store, options.chunk_tokens, options.real_tokens)
             second = in_fresh_process(
                 sync, folder, store, options.chunk_tokens, options.real_tokens
             )
-    for item in (*first.report.failed, *first.report.skipped):
-        tell(f"{item.uri.rpartition('/')[2]}: {item.reason}")
-    ...
+    for reason, count in Counter(
+        item.reason for item in (*first.report.failed, *first.report.skipped)
+    ).items():
+        tell(f"{count} left out: {reason}")
+    highest = max(held)
+    show(
+        "sync_memory",
+        [
+            Figure("files", files, ""),
+            Figure("size", size / MEGABYTE, "MB"),
+            Figure("documents", first.report.added, ""),
+            Figure("left out", len(first.report.failed) + len(first.report.skipped), ""),
+            Figure("chunks", first.report.chunks, ""),
+            Figure("first sync", first.seconds, "s"),
+            *(
+                Figure(f"first sync: {stage}", seconds, "s")
+                for stage, seconds in first.report.seconds.items()
+            ),
+            Figure("second sync, unchanged", second.report.unchanged, ""),
+            Figure("second sync", second.seconds, "s"),
+            Figure("peak memory, main process", first.peak / MEGABYTE, "MB", aim="1,000"),
+            Figure("peak memory, with parsing processes", highest / MEGABYTE, "MB", aim="1,000"),
+            Figure("second sync, peak memory", second.peak / MEGABYTE, "MB", aim="1,000"),
+        ],
+        as_json=options.as_json,
+    )
+    if max(highest, first.peak, second.peak) > LIMIT_BYTES:
+        raise SystemExit(1)
 
 
 if __name__ == "__main__":

@@ -4,9 +4,8 @@ Connectors are found through the entry points `ragmem.connectors`, so that anoth
 one. What a connector takes as options is what its `__init__` says; nothing is listed twice.
 
 A location goes to the connector that is named; else to one that recognizes it as its own (a vault
-of notes, `git@host:path`); else to one with its scheme; else, being a path, to `files`. Of several,
-ragmem's own come first, then those of other packages by name: what a location means does not change
-because something was installed.
+of notes, `git@host:path`); else to one with its scheme; else, being a path, to `files`. Of several
+that would take it ragmem's own come first, then those of other packages, by name.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -187,19 +187,19 @@ def _spoken(place: _Place, root: Node | None) -> str:
 
 def _line(place: _Place, root: Node | None) -> int:
     """The line of the innermost part of a place that is written in the file."""
-    node: Any = root
-    line = 1
+    import yaml
+
+    node, line = root, 1
     for step in place:
-        value = getattr(node, "value", None)
-        if isinstance(step, int) and isinstance(value, list) and step < len(value):
-            node = value[step]
-            line = node.start_mark.line + 1
-            continue
-        found = [pair for pair in value or () if isinstance(pair, tuple) and pair[0].value == step]
-        if not found:
+        inner: list[tuple[Node, Node]] = []  # what is written, and what it leads to
+        if isinstance(node, yaml.SequenceNode) and isinstance(step, int):
+            inner = [(each, each) for each in node.value[step : step + 1]]
+        elif isinstance(node, yaml.MappingNode):
+            inner = [pair for pair in node.value if pair[0].value == step]
+        if not inner:
             break
-        key, node = found[0]
-        line = key.start_mark.line + 1
+        written, node = inner[0]
+        line = written.start_mark.line + 1
     return line
 
 

@@ -23,9 +23,9 @@ from fakes import DictConnector, HashEmbedder, LineChunker, TextParser
 
 from ragmem.indexes.chroma import ChromaIndex
 from ragmem.indexes.tantivy import TantivyIndex
+from ragmem.ingestion.committing import GroupSizes
 from ragmem.ingestion.indexer import Indexer
 from ragmem.ingestion.reading import SyncOptions
-from ragmem.ingestion.committing import GroupSizes
 from ragmem.ingestion.sync import SyncEngine
 from ragmem.store.chunks import all_chunk_ids, chunk_ids_of
 from ragmem.store.document_uris import document_id_of

@@ -12,7 +12,7 @@ import os
 import random
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -57,16 +57,18 @@ class Churn:
         self._random = random.Random(seed)
 
     def change(self) -> None:
-        """One operation; where it needs a file and there are few, a file is added."""
+        """One operation; where there is no file yet, one is added."""
         files = sorted(path for path in self._folder.rglob("*") if path.is_file())
-        kinds = [self.add] if len(files) < 25 else []
-        kinds += [self.edit] * 4 + [self.rename, self.duplicate, self.delete, self.touch]
-        kinds += [self.delete] * (len(files) > 60) + [self.permit, self.spoil, self.empty]
-        kinds += [self.add, self.move_folder] if self._random.random() < 0.3 else [self.add]
+        kinds: list[Callable[[Path], None]] = [self.edit] * 4
+        kinds += [self.rename, self.duplicate, self.duplicate, self.touch]
+        kinds += [self.delete] * (2 if len(files) > 60 else 1)
+        kinds += [self.add] * (3 if len(files) < 30 else 1)
+        kinds += [self.permit, self.spoil, self.empty]
+        kinds += [self.move_folder] * (self._random.random() < 0.3)
         chosen = self._random.choice(kinds) if files else self.add
         chosen(self._random.choice(files) if files else self._folder)
 
-    def add(self, _: Path) -> None:
+    def add(self, path: Path) -> None:
         self._new_path().write_text(self._text())
 
     def edit(self, path: Path) -> None:
@@ -84,7 +86,9 @@ class Churn:
 
     def duplicate(self, path: Path) -> None:
         path.chmod(0o644)
-        shutil.copy2(path, self._new_path(path.suffix))
+        to = self._new_path(path.suffix)
+        if to != path:
+            shutil.copy2(path, to)
 
     def delete(self, path: Path) -> None:
         path.unlink()
@@ -199,17 +203,21 @@ def everything(at: Opened) -> dict[str, Any]:
             ]
         held["vectors"] = sorted(connection.execute(select(embeddings.c.text_hash)).scalars())
         held["pending"] = at.engine._indexer.pending()
-    names = [f"file {number}.md" for number in range(20)]
-    filters = [None, *(equals(name=name) for name in names)]
-    for where in filters:
-        for question in WORDS[:3]:
-            vector = at.embedder.embed_query(question)
-            near = at.dense.search(vector, k=2000, scope=Scope(), where=where)
-            found = at.lexical.search(question, k=2000, scope=Scope(), where=where)
-            held[f"{where} {question}"] = [
-                sorted((each.chunk_id, round(each.score, 4)) for each in near),
-                sorted(each.chunk_id for each in found),
+    all_chunks = sorted(at.dense.chunk_ids())
+    for question in WORDS[:3]:
+        vector = at.embedder.embed_query(question)
+        # Each by itself: a search for that many is approximate.
+        similar = at.dense.similarities(vector, all_chunks)
+        held[question] = {key: round(similar[key], 4) for key in all_chunks}
+        for number in range(20):
+            where = equals(name=f"file {number}.md")
+            near = at.dense.search(vector, k=50, scope=Scope(), where=where)
+            found = at.lexical.search(question, k=500, scope=Scope(), where=where)
+            held[f"{question} {number}"] = [
+                sorted(c.chunk_id for c in each) for each in (near, found)
             ]
+        found = at.lexical.search(question, k=500, scope=Scope())
+        held[f"{question} anywhere"] = sorted(each.chunk_id for each in found)
     return held
 
 

@@ -29,7 +29,7 @@ from ragmem.store.schema import chunks, document_uris, documents, embeddings, so
 from ragmem.store.signatures import read_signatures
 from ragmem.store.sources import source_of
 from ragmem.store.store import Store, open_store
-from ragmem.types import IndexEntry, Metadata, ParsedDocument, Scope, SyncReport
+from ragmem.types import IndexEntry, Metadata, MetadataValue, ParsedDocument, Scope, SyncReport
 
 NO_WAITING = RetryPolicy(first_seconds=0.0)
 
@@ -155,9 +155,7 @@ class Bench:
                 )
             )
             found = read_documents_by_id(connection, ids)
-            rows = {
-                (row.document_id, row.id) for row in connection.execute(select(chunks))
-            }
+            rows = {(row.document_id, row.id) for row in connection.execute(select(chunks))}
         assert len(keys) == len(set(keys)), "two documents have the same content"
         for document in found:
             uris = [place.uri for place in places[document.id]]
@@ -185,7 +183,7 @@ class Bench:
                 assert row.document_id == at.get(place), f"{row.uri} ({row.status})"
 
 
-class Frozen(dict[str, object]):
+class Frozen(dict[str, MetadataValue]):
     """Metadata that can be in a set."""
 
     def __hash__(self) -> int:  # type: ignore[override]

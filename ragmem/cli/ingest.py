@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 def ingest(
     sources: Annotated[
         list[str] | None,
-        typer.Argument(help="Files, folders, globs or URIs.", metavar="[SOURCE]..."),
+        typer.Argument(help="Files, folders, globs or URIs.", metavar="SOURCE"),
     ] = None,
     store: StoreOption = DEFAULT_STORE,
     json: JsonOption = False,
@@ -61,7 +61,7 @@ def ingest(
     option: Annotated[
         list[str] | None,
         typer.Option(
-            "--option", help="KEY=VALUE for the connector; VALUE as YAML or JSON; repeatable."
+            "--option", help="KEY=VALUE for the connector; VALUE as YAML; a KEY twice makes a list."
         ),
     ] = None,
     config: Annotated[

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ragmem.errors import RagmemError, UsageError
+from ragmem.ingestion.locations import shown
 from ragmem.types import MetadataValue, SourceDescription
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def of_arguments(
     from ragmem.ingestion.mapping import MetadataMapping
     from ragmem.ingestion.recipes import SourceRequest
 
-    mapping = MetadataMapping(add=dict(_metadata(pair) for pair in metadata))
+    mapping = MetadataMapping(add=_metadata(metadata))
     given = _options(options)
     return [
         Wanted(
@@ -83,8 +84,7 @@ def checked(wanted: Sequence[Wanted], parts: Parts, *, each_by_itself: bool) -> 
             runs unattended must not lose four sources for the fifth.
 
     Raises:
-        UsageError: two are the same source.
-        RagmemError: a connector cannot be made.
+        RagmemError: a connector cannot be made, or two sources are the same.
     """
     from ragmem.connecting import connector_name
 
@@ -98,16 +98,16 @@ def checked(wanted: Sequence[Wanted], parts: Parts, *, each_by_itself: bool) -> 
             # Kept by name: at a later retry the place may not be there to be recognized.
             source = replace(each.source, connector=connector_name(each.source))
             uri = parts.connector_for(source).source_uri
+            if (tenant, uri) in places:
+                # They would undo each other's work at every run.
+                raise UsageError(
+                    f"{shown(location)}: it is the same source as {shown(places[tenant, uri])} ({uri}); name it once"
+                )
         except RagmemError as error:
             if not each_by_itself:
                 raise
             found.append(replace(each, failure=str(error)))
             continue
-        if (tenant, uri) in places:
-            # They would undo each other's work at every run.
-            raise UsageError(
-                f"{places[tenant, uri]} and {location} are the same source ({uri}); name it once"
-            )
         places[tenant, uri] = location
         found.append(replace(each, request=replace(each.request, source=source)))
     return found
@@ -137,12 +137,21 @@ def _options(pairs: Sequence[str]) -> dict[str, object]:
     return {key: values[0] if len(values) == 1 else values for key, values in given.items()}
 
 
-def _metadata(written: str) -> tuple[str, MetadataValue]:
-    key, text = _pair(written, of="--metadata")
+def _metadata(pairs: Sequence[str]) -> dict[str, MetadataValue]:
+    given: dict[str, MetadataValue] = {}
+    for written in pairs:
+        key, text = _pair(written, of="--metadata")
+        if key in given:
+            raise UsageError(f'--metadata {key} is there twice; write a list: {key}=["a", "b"]')
+        given[key] = _metadata_value(text)
+    return given
+
+
+def _metadata_value(text: str) -> MetadataValue:
     try:
         value = json.loads(text)
     except ValueError:
-        return key, text
+        return text
     if isinstance(value, list) and all(isinstance(each, str) for each in value):
-        return key, tuple(value)
-    return key, value if isinstance(value, str | int | float) else text
+        return tuple(value)
+    return value if isinstance(value, str | int | float) else text

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from ragmem.cli.ingest_arguments import Wanted
-from ragmem.cli.output import print_text
+from ragmem.cli.output import print_text, remark
 from ragmem.ingestion.locations import shown
 from ragmem.types import ItemReport, SyncReport
 
@@ -62,12 +62,12 @@ def print_report(ran: Ran, *, said: Collection[Remark] = ()) -> None:
     location = shown(ran.wanted.source.location)
     if not ran.report.seconds:  # it could not begin
         for item in ran.report.failed:
-            print_text(f"{location}: failed: {item.reason.removeprefix(f'{location}: ')}")
+            print_text(f"not synced: {remark(location, item.reason)}")
         return
     print_text(f"{location}: {_counted([ran])}")
     for label, item in remarks(ran.report):
         if (label, item) not in said:
-            print_text(f"  {label} {item.uri}: {item.reason}")
+            print_text(f"  {label} {remark(item.uri, item.reason)}")
 
 
 def print_sums(ran: Sequence[Ran]) -> None:

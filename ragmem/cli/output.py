@@ -37,6 +37,16 @@ def printable(text: str) -> str:
     return _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
+def one_line(text: str) -> str:
+    """The same without line breaks, so that no reason looks like a line of ours."""
+    return " ".join(printable(text).split())
+
+
+def remark(uri: str, reason: str) -> str:
+    """What is said of an item, in a line that names it once."""
+    return one_line(f"{uri}: {reason.removeprefix(f'{uri}: ')}")
+
+
 def print_trace(trace: Trace) -> None:
     """Print the stages of a trace, one a line."""
     for stage in trace.stages:

@@ -16,7 +16,7 @@ from ragmem.cli.options import (
     UserOption,
     scope_of,
 )
-from ragmem.cli.output import bar, print_json, print_text
+from ragmem.cli.output import bar, print_json, print_text, remark
 from ragmem.types import Scope
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def _print_source(source: SourceStatus) -> None:
     counts = ", ".join(f"{count} {name}" for name, count in source.counts.items() if count)
     print_text(f"source {source.uri}{with_connector}: {_ended(source)}{counts and ': '}{counts}")
     for item in source.failed:
-        print_text(f"  failed {item.uri}: {item.reason}")
+        print_text(f"  failed {remark(item.uri, item.reason)}")
 
 
 def _ended(source: SourceStatus) -> str:
@@ -127,9 +127,11 @@ def _ended(source: SourceStatus) -> str:
     at = source.finished_at or source.started_at
     if at is None:
         return source.status
-    since = "" if source.finished_at else "since "
-    note = "; ingest it again to go on" if source.status == "interrupted" else ""
-    return f"{source.status} {since}{at.astimezone():%Y-%m-%d %H:%M:%S}{note}"
+    when = f"{at.astimezone():%Y-%m-%d %H:%M:%S}"
+    again = "; ragmem ingest --retry-failed tries again"
+    if source.status == "interrupted":
+        return f"interrupted, began {when}{again}"
+    return f"{source.status} {when}{again if source.status == 'failed' else ''}"
 
 
 def _print_duplicates(reader: StoreReader, *, scope: Scope, as_json: bool) -> None:

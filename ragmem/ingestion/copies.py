@@ -7,31 +7,83 @@ from collections.abc import Iterable, Sequence
 from sqlalchemy import Connection
 
 from ragmem.store.chunks import chunk_ids_of_documents, chunks_of_document, replace_chunks
-from ragmem.store.document_uris import Place, delete_places, places_of, put_place
+from ragmem.store.document_uris import (
+    Place,
+    delete_places,
+    documents_at_places,
+    other_place,
+    places_of,
+    put_place,
+)
 from ragmem.store.documents import delete_documents, move_document, put_metadata
 from ragmem.store.index_ops import append_op
 from ragmem.store.sources import part_items
 from ragmem.types import Metadata, MetadataValue
 
 
-def attach(connection: Connection, place: Place) -> None:
-    """Say that a document is at a place, whatever was there before."""
-    here = places_of(connection, [place.document_id])[place.document_id]
-    if all(each.id != place.id for each in here):
-        detach(connection, [place.id])
-    put_place(connection, place)
-    _settle(connection, place.document_id, places_of(connection, [place.document_id]))
+class Placing:
+    """Says within one transaction where documents are; `settle` before it ends.
+
+    Until then a document may carry another of its URIs than the first, and older metadata: looking
+    through all its places at every change would take hours where thousands hold the same.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._unsettled: set[str] = set()
+
+    def attach(self, place: Place) -> None:
+        """Say that a document is at a place, whatever was there before."""
+        before = documents_at_places(self._connection, [place.id]).get(place.id)
+        if before not in (None, place.document_id):
+            self.detach([place.id])
+        put_place(self._connection, place)
+        self._unsettled.add(place.document_id)
+
+    def detach(self, place_ids: Sequence[str]) -> None:
+        """Say that nothing is at these places any more; a document that is nowhere is deleted."""
+        gone = delete_places(self._connection, place_ids)
+        part_items(self._connection, gone)
+        gone_ids = {place.id for place in gone}
+        for document_id in dict.fromkeys(place.document_id for place in gone):
+            self._unsettled.discard(document_id)
+            left = other_place(self._connection, document_id, than=document_id)
+            if document_id not in gone_ids:
+                self._unsettled.add(document_id)
+            elif left is None:
+                drop_documents(self._connection, [document_id])
+            else:
+                # Its id is that of the place that it left, where another may come.
+                self._move(document_id, to=left)
+                self._unsettled.add(left.id)
+
+    def settle(self) -> None:
+        """Make the first URI each document's own, and its metadata those of all of them."""
+        for document_id, places in places_of(self._connection, sorted(self._unsettled)).items():
+            first = places[0]
+            if first.id != document_id:
+                self._move(document_id, to=first)
+            merged_metadata = merged(place.metadata for place in places)
+            changed = put_metadata(self._connection, first.id, merged_metadata)
+            if changed and first.id == document_id:
+                kept = chunk_ids_of_documents(self._connection, [document_id])
+                append_op(self._connection, document_id=document_id, added=kept, removed=())
+        self._unsettled.clear()
+
+    def _move(self, document_id: str, *, to: Place) -> None:
+        chunks = chunks_of_document(self._connection, document_id)
+        removed = chunk_ids_of_documents(self._connection, [document_id])
+        append_op(self._connection, document_id=document_id, added=(), removed=removed)
+        move_document(self._connection, document_id, to=to)
+        added = replace_chunks(self._connection, to.id, chunks).added
+        append_op(self._connection, document_id=to.id, added=added, removed=())
 
 
 def detach(connection: Connection, place_ids: Sequence[str]) -> None:
     """Say that nothing is at these places any more; a document that is nowhere is deleted."""
-    gone = delete_places(connection, place_ids)
-    part_items(connection, gone)
-    document_ids = list(dict.fromkeys(place.document_id for place in gone))
-    left = places_of(connection, document_ids)
-    drop_documents(connection, [each for each in document_ids if each not in left])
-    for document_id in left:
-        _settle(connection, document_id, left)
+    placing = Placing(connection)
+    placing.detach(place_ids)
+    placing.settle()
 
 
 def drop_documents(connection: Connection, document_ids: Sequence[str]) -> None:
@@ -58,20 +110,3 @@ def merged(places: Iterable[Metadata]) -> Metadata:
 
 def _values(value: MetadataValue) -> tuple[str, ...]:
     return value if isinstance(value, tuple) else (str(value),)
-
-
-def _settle(connection: Connection, document_id: str, by_document: dict[str, list[Place]]) -> None:
-    """Make the first URI the document's own, and its metadata those of all of them."""
-    places = by_document[document_id]
-    first = places[0]
-    if first.id != document_id:
-        chunks = chunks_of_document(connection, document_id)
-        removed = chunk_ids_of_documents(connection, [document_id])
-        append_op(connection, document_id=document_id, added=(), removed=removed)
-        move_document(connection, document_id, to=first)
-        put_metadata(connection, first.id, merged(place.metadata for place in places))
-        added = replace_chunks(connection, first.id, chunks).added
-        append_op(connection, document_id=first.id, added=added, removed=())
-    elif put_metadata(connection, document_id, merged(place.metadata for place in places)):
-        kept = chunk_ids_of_documents(connection, [document_id])
-        append_op(connection, document_id=document_id, added=kept, removed=())

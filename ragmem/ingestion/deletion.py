@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection
 
 from ragmem.ingestion.copies import detach
-from ragmem.store.document_uris import document_id_of
+from ragmem.store.document_uris import document_id_of, documents_at_places, places_of
 from ragmem.store.documents import access_lists_of
 from ragmem.store.sources import (
     Source,
@@ -32,6 +32,20 @@ def drop_items(connection: Connection, source: Source, uris: Sequence[str]) -> l
     gone = [uri for uri in uris if uri not in kept]
     detach(connection, [document_id_of(tenant=source.tenant, uri=uri) for uri in gone])
     return gone
+
+
+def lost_documents(connection: Connection, source: Source, uris: Sequence[str]) -> list[str]:
+    """Those of these URIs whose document is nowhere else; a rename loses nothing."""
+    ids = {uri: document_id_of(tenant=source.tenant, uri=uri) for uri in uris}
+    going = set(ids.values())
+    documents_at = documents_at_places(connection, list(ids.values()))
+    places = places_of(connection, sorted(set(documents_at.values())))
+    staying = {key for key, found in places.items() if any(each.id not in going for each in found)}
+    return [
+        uri
+        for uri, place in ids.items()
+        if place in documents_at and documents_at[place] not in staying
+    ]
 
 
 def _drop_single(connection: Connection, source: Source, uris: set[str]) -> None:

@@ -64,7 +64,7 @@ def to_recipe(request: SourceRequest) -> SourceRecipe:
             "keep": None if mapping.keep is None else sorted(mapping.keep),
             "drop": sorted(mapping.drop),
             "rename": dict(mapping.rename),
-            "add": dict(mapping.add),
+            "add": to_jsonable_python(dict(mapping.add)),
         },
     }
 

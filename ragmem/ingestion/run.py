@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ragmem.errors import SourceError, TransientSourceError, UsageError
 from ragmem.ingestion.checks import check_text
 from ragmem.ingestion.committing import Committer, Reading
-from ragmem.ingestion.deletion import drop_items
+from ragmem.ingestion.deletion import drop_items, lost_documents
 from ragmem.ingestion.guarding import guarded
 from ragmem.ingestion.notebook import Notebook
 from ragmem.ingestion.pipeline import Belt, Stopped
@@ -17,11 +17,14 @@ from ragmem.ingestion.reading import FetchedItem, ItemReader, SyncOptions
 from ragmem.ingestion.retrying import Retrier, RetryPolicy
 from ragmem.ingestion.tally import Tally
 from ragmem.ports import Closes, Connector, FetchesInParallel, ListsOnlyNews, TakesNotes
-from ragmem.store.document_uris import WrittenAs, document_id_of, written_as
+from ragmem.store.document_uris import document_id_of, written_as
 from ragmem.store.embeddings import delete_unused_embeddings
-from ragmem.store.sources import ItemState, Source
+from ragmem.store.insert import batches
+from ragmem.store.sources import ItemState, Source, put_items
 from ragmem.store.store import Store
 from ragmem.types import SkippedItem, SourceItem
+
+_HELD_BACK = "gone from the source, and kept until --allow-mass-delete (allow_mass_delete=True)"
 
 
 @dataclass(slots=True)
@@ -117,16 +120,31 @@ class SyncRun:
                 self._notebook.save()
 
     def _read_all(self) -> None:
-        ids = [document_id_of(tenant=self._source.tenant, uri=uri) for uri in self._before]
-        with self._store.reading() as connection:
-            written = written_as(connection, ids)
+        as_written = self._as_written()
         try:
             for found in self._found():
                 if isinstance(found, SourceItem):
-                    self._handle(found, written)
+                    self._handle(found, as_written)
             self._listing.complete = True
         except SourceError as error:
             self._tally.failed(self._source.uri, str(error))
+
+    def _as_written(self) -> set[str]:
+        """The items whose documents are as they were written for them.
+
+        Another source may have written the same document since, or someone removed it.
+        """
+        as_written: set[str] = set()
+        for batch in batches(list(self._before)):
+            places = {document_id_of(tenant=self._source.tenant, uri=uri): uri for uri in batch}
+            with self._store.reading() as connection:
+                written = written_as(connection, list(places))
+            as_written.update(
+                places[place]
+                for place, document in written.items()
+                if document.content_hash == self._before[places[place]].content_hash
+            )
+        return as_written
 
     def _found(self) -> Iterator[SourceItem | SkippedItem]:
         """What the source lists and the store can name."""
@@ -173,15 +191,12 @@ class SyncRun:
             seen.add(found.uri)
             yield found
 
-    def _handle(self, item: SourceItem, written: dict[str, WrittenAs]) -> None:
+    def _handle(self, item: SourceItem, as_written: set[str]) -> None:
         """Decide by the fingerprint alone where it tells enough; else have the item read."""
         known = self._before.get(item.uri)
         token = self._reader.token(item)
         if known is not None and item.fingerprint and known.fingerprint == token:
-            # Another source may have written the same document since, or someone removed it.
-            document = written.get(document_id_of(tenant=self._source.tenant, uri=item.uri))
-            as_written = document is not None and document.content_hash == known.content_hash
-            if known.status == "ok" and as_written:
+            if known.status == "ok" and item.uri in as_written:
                 self._tally.unchanged(item.uri)
                 return
             if known.status == "failed" and not self._options.retry_failed:
@@ -251,22 +266,39 @@ class SyncRun:
         if not listing.complete or not self._options.delete_missing or only_news:
             gone = set()
         left_out = self._before.keys() & listing.skipped.keys()
-        documents = [uri for uri, state in self._before.items() if state.document_id is not None]
-        fewer = [uri for uri in documents if uri in gone or uri in left_out]
-        if not self._options.allow_mass_delete and 1 < len(fewer) > len(documents) / 2:
+        had_documents = {uri for uri, state in self._before.items() if state.document_id}
+        held_back = self._held_back(had_documents & (gone | left_out), len(had_documents))
+        if held_back:
             self._tally.failed(
                 self._source.uri,
-                f"{len(fewer)} of {len(documents)} documents are gone from the source; nothing was "
-                "deleted: if that is right, allow it with --allow-mass-delete "
+                f"{held_back} of {len(had_documents)} documents are gone from the source; nothing "
+                "was deleted: if that is right, allow it with --allow-mass-delete "
                 "(allow_mass_delete=True)",
             )
             return False
-        had_documents = set(documents)
         for uri in self._drop(gone):
             if uri in had_documents:
                 self._tally.deleted(uri)
         self._drop(left_out)
         return True
+
+    def _held_back(self, leaving: set[str], documents: int) -> int:
+        """How many documents would go, if that is more than goes without a word; otherwise 0."""
+        was_held_back = any(self._before[uri].status == "gone" for uri in leaving)
+
+        def are_too_many(count: int) -> bool:
+            return count > 1 and (was_held_back or count > documents / 2)
+
+        if self._options.allow_mass_delete or not are_too_many(len(leaving)):
+            return 0
+        with self._store.writing() as connection:
+            lost = lost_documents(connection, self._source, sorted(leaving))
+            if not are_too_many(len(lost)):
+                return 0
+            # New documents must not make these a minority at the next run.
+            held = [replace(self._before[uri], status="gone", reason=_HELD_BACK) for uri in lost]
+            put_items(connection, self._source, held)
+        return len(lost)
 
     def _drop(self, uris: set[str]) -> list[str]:
         """Forget items, and name those whose document went."""

@@ -18,7 +18,14 @@ from ragmem.ingestion.tally import ProgressCallback, Tally
 from ragmem.ingestion.writer import DocumentWriter
 from ragmem.ports import Chunker, Connector, Embedder, FetchesInParallel, Parser
 from ragmem.store.jobs import JobStatus, finish_job, put_counts, start_job
-from ragmem.store.sources import SourceRecipe, describe_source, read_items, source_of
+from ragmem.store.sources import (
+    ItemState,
+    Source,
+    SourceRecipe,
+    describe_source,
+    read_items,
+    source_of,
+)
 from ragmem.store.store import Store
 from ragmem.types import SyncReport
 
@@ -77,7 +84,28 @@ class SyncEngine:
             job_id = start_job(connection, source.id)
             before = read_items(connection, source.id)
         tally = Tally(on_progress=on_progress)
+        job = _RunningJob(self._store, job_id, tally)
+        run = self._run(connector, source, options=options, before=before, tally=tally, job=job)
+        complete = False
+        try:
+            complete = run.run()
+        finally:
+            job.finish("done" if complete else "failed")
+        return tally.report()
+
+    def _run(
+        self,
+        connector: Connector,
+        source: Source,
+        *,
+        options: SyncOptions,
+        before: dict[str, ItemState],
+        tally: Tally,
+        job: _RunningJob,
+    ) -> SyncRun:
+        """Put the parts of a run together."""
         stop = threading.Event()
+        belt: Belt[Reading] = Belt(_belt_sizes(connector), stop=stop)
         reader = ItemReader(
             store=self._store,
             parser=self._parser,
@@ -86,23 +114,22 @@ class SyncEngine:
             options=options,
             tally=tally,
         )
-        belt: Belt[Reading] = Belt(_belt_sizes(connector), stop=stop)
-        job = _RunningJob(self._store, job_id, tally)
-        run = SyncRun(
+        committer = Committer(
+            store=self._store,
+            source=source,
+            reader=reader,
+            writer=self._writer,
+            indexer=self._indexer,
+            belt=belt,
+            sizes=self._sizes,
+            tally=tally,
+            stop=stop,
+            on_commit=job.note_counts,
+        )
+        return SyncRun(
             store=self._store,
             reader=reader,
-            committer=Committer(
-                store=self._store,
-                source=source,
-                reader=reader,
-                writer=self._writer,
-                indexer=self._indexer,
-                belt=belt,
-                sizes=self._sizes,
-                tally=tally,
-                stop=stop,
-                on_commit=job.note_counts,
-            ),
+            committer=committer,
             retries=self._retries,
             belt=belt,
             connector=connector,
@@ -112,12 +139,6 @@ class SyncEngine:
             tally=tally,
             stop=stop,
         )
-        complete = False
-        try:
-            complete = run.run()
-        finally:
-            job.finish("done" if complete else "failed")
-        return tally.report()
 
 
 class _RunningJob:

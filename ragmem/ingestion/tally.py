@@ -69,7 +69,8 @@ class Tally:
 
     def unchanged(self, uri: str) -> None:
         """An item is as it was."""
-        self._unchanged += 1
+        with self._telling:  # both threads find such items
+            self._unchanged += 1
         self._tell("unchanged", uri)
 
     def failed(self, uri: str, reason: str) -> None:

@@ -7,10 +7,16 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
-from ragmem.ingestion.copies import attach, detach
+from ragmem.ingestion.copies import Placing
 from ragmem.ports import Embedder
 from ragmem.store.chunks import replace_chunks, text_hash_of
-from ragmem.store.document_uris import Place, places_of, written_as
+from ragmem.store.document_uris import (
+    Place,
+    documents_at_places,
+    other_place,
+    places_of,
+    written_as,
+)
 from ragmem.store.documents import put_document, read_documents_by_id, same_content
 from ragmem.store.embeddings import cached_hashes, put_embeddings
 from ragmem.store.index_ops import append_op
@@ -103,8 +109,10 @@ class DocumentWriter:
         """Store a group, whose texts are embedded, in one transaction."""
         written = Written()
         with self._store.writing() as connection:
+            placing = Placing(connection)
             for each in group:
-                self._write(connection, source, each, written)
+                self._write(connection, source, each, placing, written)
+            placing.settle()
         return written
 
     def _write(
@@ -112,6 +120,7 @@ class DocumentWriter:
         connection: Connection,
         source: Source,
         each: PreparedDocument | CopiedItem,
+        placing: Placing,
         written: Written,
     ) -> None:
         copied = each if isinstance(each, CopiedItem) else _as_copy(each)
@@ -123,10 +132,10 @@ class DocumentWriter:
         if copied.document_id not in written_as(connection, [copied.document_id]):
             written.new.add(uri)
         if original is not None:
-            if _copy(connection, original, copied):
+            if _copy(connection, original, copied, placing):
                 written.copies.add(uri)
         elif isinstance(each, PreparedDocument):
-            _write_document(connection, each)
+            _write_document(connection, each, placing)
         put_items(connection, source, [copied.item])
 
 
@@ -140,29 +149,31 @@ def _as_copy(prepared: PreparedDocument) -> CopiedItem:
     )
 
 
-def _copy(connection: Connection, original: str, copied: CopiedItem) -> bool:
+def _copy(connection: Connection, original: str, copied: CopiedItem, placing: Placing) -> bool:
     """Put an item beside the document that it is a copy of.
 
     Returns:
         Whether the document has other URIs too.
     """
-    places = places_of(connection, [original])[original]
+    other = other_place(connection, original, than=copied.document_id)
     # The format's own metadata are the same in every copy, and only the first was parsed.
-    alike = places[0].metadata
+    alike = other or places_of(connection, [original])[original][0]
     place = Place(
         id=copied.document_id,
         document_id=original,
         uri=copied.item.uri,
-        metadata={**alike, **copied.metadata},
+        metadata={**alike.metadata, **copied.metadata},
         content_hash=copied.content_hash,
     )
-    attach(connection, place)
-    return any(each.id != place.id for each in places)
+    placing.attach(place)
+    return other is not None
 
 
-def _write_document(connection: Connection, prepared: PreparedDocument) -> None:
+def _write_document(connection: Connection, prepared: PreparedDocument, placing: Placing) -> None:
     document = prepared.document
-    _leave_copies(connection, document.id)
+    if _is_shared(connection, document.id):
+        # Other URIs keep the old content.
+        placing.detach([document.id])
     found = read_documents_by_id(connection, [document.id])
     put_document(
         connection,
@@ -183,11 +194,12 @@ def _write_document(connection: Connection, prepared: PreparedDocument) -> None:
     )
 
 
-def _leave_copies(connection: Connection, place_id: str) -> None:
-    """Part a URI that gets another content from those that keep the old one."""
-    shared = places_of(connection, [place_id]).get(place_id, [])
-    if [place.id for place in shared] != [place_id]:
-        detach(connection, [place_id])
+def _is_shared(connection: Connection, place_id: str) -> bool:
+    """Whether the document at a place is at others too."""
+    document_id = documents_at_places(connection, [place_id]).get(place_id)
+    if document_id is None:
+        return False
+    return other_place(connection, document_id, than=place_id) is not None
 
 
 def _facets(document: Document) -> tuple[object, ...]:

@@ -88,6 +88,18 @@ def places_of(connection: Connection, document_ids: Sequence[str]) -> dict[str, 
     return {key: sorted(places, key=lambda place: place.uri) for key, places in found.items()}
 
 
+def other_place(connection: Connection, document_id: str, *, than: str) -> Place | None:
+    """The last place of a document besides the one with the id `than`; None without another."""
+    query = (
+        select(document_uris)
+        .where(document_uris.c.document_id == document_id, document_uris.c.id != than)
+        .order_by(document_uris.c.uri.desc())
+        .limit(1)
+    )
+    row = connection.execute(query).mappings().first()
+    return None if row is None else _place(row)
+
+
 def documents_at_places(connection: Connection, ids: Sequence[str]) -> dict[str, str]:
     """The documents at places, by place; places where none is are left out."""
     found: dict[str, str] = {}
@@ -121,10 +133,8 @@ def other_uris(
     Args:
         document_ids: which documents; None for all.
     """
-    query = (
-        select(document_uris.c.document_id, document_uris.c.uri)
-        .where(document_uris.c.id != document_uris.c.document_id)
-        .order_by(document_uris.c.uri)
+    query = select(document_uris.c.document_id, document_uris.c.uri).where(
+        document_uris.c.id != document_uris.c.document_id
     )
     found: defaultdict[str, list[str]] = defaultdict(list)
     some = [()] if document_ids is None else batches(document_ids)
@@ -132,7 +142,8 @@ def other_uris(
         narrowed = query.where(document_uris.c.document_id.in_(batch)) if batch else query
         for row in connection.execute(narrowed):
             found[row.document_id].append(row.uri)
-    return {key: tuple(uris) for key, uris in found.items()}
+    # Not by the database, which may order text by a language's rules.
+    return {key: tuple(sorted(uris)) for key, uris in found.items()}
 
 
 def _place(row: RowMapping) -> Place:

@@ -17,8 +17,9 @@ from ragmem.store.schema import documents, source_items, sources
 SourceRecipe = Mapping[str, object]
 """How a source was asked for, as JSON: location, connector, options and the like; no secrets."""
 
-ItemStatus = Literal["ok", "failed", "retry"]
-"""A failed item stays out until it changes; one to retry is read again at the next run."""
+ItemStatus = Literal["ok", "failed", "retry", "gone"]
+"""A failed item stays out until it changes; one to retry is read again at the next run; one that is
+gone has a document still, for too many went at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

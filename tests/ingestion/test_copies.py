@@ -300,6 +300,10 @@ def test_a_large_family_of_copies_takes_no_time(bench: Bench) -> None:
     report = bench.sync(world)
     assert (report.added, report.copies) == (300, 299)
     bench.check()
+    world.items = {uri: replace(item, text="edited") for uri, item in world.items.items()}
+    report = bench.sync(world)
+    assert (report.updated, report.copies) == (300, 299)
+    bench.check()
     world.items = {uri: item for uri, item in world.items.items() if uri[-1] == "7"}
     assert bench.sync(world, allow_mass_delete=True).deleted == 270
     assert places(bench) == {"d007": tuple(sorted(world.items)[1:])}

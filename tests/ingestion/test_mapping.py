@@ -13,9 +13,9 @@ from sync_bench import Bench, bench_at
 from ragmem.errors import UsageError
 from ragmem.ingestion.mapping import MetadataMapping
 from ragmem.store.reader import StoreReader
-from ragmem.types import ParsedDocument, RawDocument, Scope, SourceItem
+from ragmem.types import Metadata, ParsedDocument, RawDocument, Scope, SourceItem
 
-TOLD = {"author": "Ana", "year": 2023, "tags": ("x", "y")}
+TOLD: Metadata = {"author": "Ana", "year": 2023, "tags": ("x", "y")}
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ class Dated(TextParser):
 
     def parse(self, raw: RawDocument) -> ParsedDocument:
         text = str(bytes(raw.content), "utf-8")  # type: ignore[arg-type]
-        metadata = {"author": "the format", "pages": 3}
+        metadata: Metadata = {"author": "the format", "pages": 3}
         return ParsedDocument(text=text, text_format="plain", metadata=metadata)
 
 

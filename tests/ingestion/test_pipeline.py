@@ -1,4 +1,4 @@
-"""Reading runs ahead of committing only so far, in order, and every thread ends whatever happens."""
+"""Reading runs ahead of committing only so far, in order, and threads end whatever happens."""
 
 from __future__ import annotations
 
@@ -252,7 +252,10 @@ class Boom(Exception):
 
 
 def fails_then_completes(
-    bench: Bench, connector: DictConnector, failing: Callable[[], object], error: type[BaseException]
+    bench: Bench,
+    connector: DictConnector,
+    failing: Callable[[], object],
+    error: type[BaseException],
 ) -> int:
     """A run that fails leaves what it committed, and the next one completes.
 
@@ -288,7 +291,9 @@ def test_a_callback_that_raises(bench: Bench, stage: str, error: type[BaseExcept
         if seen == 5:
             raise error
 
-    fails_then_completes(bench, connector, lambda: bench.sync(connector, on_progress=callback), error)
+    fails_then_completes(
+        bench, connector, lambda: bench.sync(connector, on_progress=callback), error
+    )
 
 
 def test_an_embedder_that_raises(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

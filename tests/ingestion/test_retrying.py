@@ -239,9 +239,7 @@ def test_half_or_a_single_one_may_go(bench: Bench, before: int, after: int) -> N
 
 
 @pytest.mark.parametrize(("before", "after", "skipped"), [(2, 0, 0), (3, 1, 0), (10, 4, 3)])
-def test_more_than_half_stops_the_run(
-    bench: Bench, before: int, after: int, skipped: int
-) -> None:
+def test_more_than_half_stops_the_run(bench: Bench, before: int, after: int, skipped: int) -> None:
     connector = emptied(bench, before, after, skipped=skipped)
     report = bench.sync(connector)
     assert report.deleted == 0
@@ -261,9 +259,46 @@ def test_more_than_half_stops_the_run(
 
 
 def test_the_guard_does_not_count_what_never_was_a_document(bench: Bench) -> None:
-    connector = DictConnector({f"d{n}": "BROKEN" for n in range(9)} | {"a": "one", "b": "two"})
+    connector = DictConnector({f"d{n}": "BROKEN" for n in range(9)})
+    connector.texts |= {"a": "one", "b": "two"}
     bench.sync(connector)
     connector.texts = {"a": "one"}
     report = bench.sync(connector)
     assert (report.deleted, report.failed) == (1, ())
+    bench.check()
+
+
+def test_new_documents_do_not_outvote_those_that_are_gone(bench: Bench) -> None:
+    connector = emptied(bench, 10, 0)
+    connector.texts = {f"other{n}": f"other {n}" for n in range(30)}
+    for _ in range(3):
+        report = bench.sync(connector)
+        assert report.deleted == 0
+        assert report.failed[0].reason.startswith("10 of ")
+        bench.check()
+    assert len(bench.texts()) == 40
+    connector.texts |= {f"d{n}": f"text {n}" for n in range(9)}
+    report = bench.sync(connector)
+    assert (report.deleted, report.failed, len(bench.texts())) == (1, (), 39)
+    bench.check()
+
+
+def test_renaming_everything_loses_nothing(bench: Bench) -> None:
+    connector = emptied(bench, 10, 0)
+    connector.texts = {f"renamed/d{n}": f"text {n}" for n in range(10)}
+    report = bench.sync(connector)
+    assert (report.added, report.deleted, report.failed) == (10, 10, ())
+    assert sorted(bench.texts()) == sorted(connector.texts)
+    bench.check()
+
+
+def test_dropping_all_copies_is_a_loss(bench: Bench) -> None:
+    connector = DictConnector({f"d{n}": "same" for n in range(4)})
+    bench.sync(connector)
+    connector.texts = {"d0": "same"}
+    assert bench.sync(connector).deleted == 3
+    connector.texts = {f"d{n}": "same" for n in range(4)}
+    bench.sync(connector)
+    connector.texts = {}
+    assert (bench.sync(connector).deleted, len(bench.texts())) == (0, 1)
     bench.check()

@@ -22,9 +22,7 @@ def test_after_two_thousand_operations_the_store_is_as_a_fresh_one(tmp_path: Pat
     command = [sys.executable, str(worker), str(tmp_path), str(OPERATIONS), "20261123"]
     root = str(Path(__file__).parents[2])
     environment = {**os.environ, "PYTHONPATH": root}
-    finished = subprocess.run(
-        command, capture_output=True, text=True, check=False, env=environment
-    )
+    finished = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     assert finished.returncode == 0, finished.stderr
     report = json.loads(finished.stdout)
     assert report["differing"] == []

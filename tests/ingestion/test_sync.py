@@ -3,73 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from fakes import DictConnector, HashEmbedder, LineChunker, TextParser
+from fakes import DictConnector
+from sync_bench import Bench, bench_at
 
 from ragmem.errors import PermanentSourceError, TransientSourceError
-from ragmem.indexes.bm25 import RankBM25Index
-from ragmem.indexes.exact import ExactIndex
 from ragmem.ingestion.copies import drop_documents
-from ragmem.ingestion.indexer import Indexer
 from ragmem.ingestion.reading import SyncOptions
-from ragmem.ingestion.retrying import RetryPolicy
-from ragmem.ingestion.sync import SyncEngine
-from ragmem.store.chunks import all_chunk_ids
 from ragmem.store.document_uris import document_id_of
-from ragmem.store.jobs import last_job
 from ragmem.store.reader import StoreReader
-from ragmem.store.sources import source_of
-from ragmem.store.store import Store, open_store
 from ragmem.types import ItemReport, Scope, SyncProgress, SyncReport
-
-
-@dataclass
-class Bench:
-    """A store with a sync engine over in-memory indexes."""
-
-    store: Store
-    embedder: HashEmbedder
-    dense: ExactIndex
-    lexical: RankBM25Index
-    engine: SyncEngine
-
-    def sync(self, connector: DictConnector, **options: object) -> SyncReport:
-        return self.engine.sync(connector, options=SyncOptions(**options))  # type: ignore[arg-type]
-
-    def texts(self) -> dict[str, str]:
-        scope = Scope()
-        reader = StoreReader(self.store)
-        return {
-            info.uri: reader.document(info.uri, scope=scope).text
-            for info in reader.documents(scope=scope)
-        }
-
-    def check_indexes(self) -> None:
-        with self.store.reading() as connection:
-            stored = all_chunk_ids(connection)
-        assert self.dense.chunk_ids() == stored
-        assert self.lexical.chunk_ids() == stored
 
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
-    store = open_store(tmp_path / "store")
-    embedder = HashEmbedder()
-    dense, lexical = ExactIndex(dimensions=embedder.dimensions), RankBM25Index()
-    indexer = Indexer(store=store, dense=dense, lexical=lexical, model_id=embedder.model_id)
-    engine = SyncEngine(
-        store=store,
-        parser=TextParser(),
-        chunker=LineChunker(),
-        embedder=embedder,
-        indexer=indexer,
-        retries=RetryPolicy(first_seconds=0.0),
-    )
-    yield Bench(store, embedder, dense, lexical, engine)
-    store.close()
+    with bench_at(tmp_path / "store") as opened:
+        yield opened
 
 
 def counts(report: SyncReport) -> tuple[int, int, int, int]:
@@ -85,7 +36,7 @@ def test_twice_the_same_embeds_and_fetches_nothing(bench: Bench) -> None:
     second = bench.sync(connector)
     assert counts(second) == (0, 0, 2, 0)
     assert (second.embedded, connector.fetched) == (0, [])
-    bench.check_indexes()
+    bench.check()
 
 
 def test_without_fingerprints_the_content_decides(bench: Bench) -> None:
@@ -104,7 +55,7 @@ def test_an_edit_embeds_only_the_chunks_that_changed(bench: Bench) -> None:
     report = bench.sync(connector)
     assert counts(report) == (0, 1, 0, 0)
     assert sorted(bench.embedder.read) == ["TWO", "zero"]
-    bench.check_indexes()
+    bench.check()
     found = bench.lexical.search("three", k=5, scope=Scope())
     chunk = StoreReader(bench.store).read_chunks([found[0].chunk_id], scope=Scope())
     assert next(iter(chunk.values())).chunk.start == len("zero\none\nTWO\n")
@@ -119,7 +70,7 @@ def test_a_rename_embeds_nothing(bench: Bench) -> None:
     assert counts(report) == (1, 0, 0, 1)
     assert bench.embedder.read == []
     assert bench.texts() == {"b": "one\ntwo"}
-    bench.check_indexes()
+    bench.check()
 
 
 def test_a_deleted_item_is_gone_everywhere(bench: Bench, tmp_path: Path) -> None:
@@ -128,7 +79,7 @@ def test_a_deleted_item_is_gone_everywhere(bench: Bench, tmp_path: Path) -> None
     del connector.texts["a"]
     assert counts(bench.sync(connector)) == (0, 0, 1, 1)
     assert bench.texts() == {"b": "other"}
-    bench.check_indexes()
+    bench.check()
     bench.store.close()
     raw = b"".join(p.read_bytes() for p in (tmp_path / "store").rglob("*") if p.is_file())
     assert b"other" in raw
@@ -170,7 +121,7 @@ def test_what_was_readable_stays_when_an_edit_breaks_it(bench: Bench) -> None:
     assert bench.texts() == {"a": "good"}
     connector.texts = {}
     assert bench.sync(connector).deleted == 1
-    bench.check_indexes()
+    bench.check()
 
 
 def test_an_item_that_is_now_skipped_is_no_longer_found(bench: Bench) -> None:
@@ -179,7 +130,7 @@ def test_an_item_that_is_now_skipped_is_no_longer_found(bench: Bench) -> None:
     connector.texts, connector.skips = {}, {"a": "empty file"}
     bench.sync(connector)
     assert bench.texts() == {}
-    bench.check_indexes()
+    bench.check()
 
 
 def test_a_listing_that_breaks_off_deletes_nothing(bench: Bench) -> None:
@@ -191,11 +142,7 @@ def test_a_listing_that_breaks_off_deletes_nothing(bench: Bench) -> None:
     assert counts(report) == (0, 1, 0, 0)
     assert report.failed == (ItemReport(uri="dict:all", reason="connection lost"),)
     assert bench.texts() == {"a": "ONE", "b": "two"}
-    with bench.store.writing() as connection:
-        source = source_of(connection, tenant="default", uri="dict:all")
-        job = last_job(connection, source.id)
-    assert job is not None
-    assert job.status == "failed"
+    assert bench.last_job("dict:all").status == "failed"
 
 
 def test_a_document_of_two_sources_stays_until_both_drop_it(bench: Bench) -> None:
@@ -254,7 +201,7 @@ def test_a_removed_document_comes_back_with_the_next_sync(bench: Bench) -> None:
     assert bench.texts() == {"b": "two"}
     assert counts(bench.sync(connector)) == (1, 0, 1, 0)
     assert bench.texts() == {"a": "one", "b": "two"}
-    bench.check_indexes()
+    bench.check()
 
 
 def test_an_access_list_stays_until_another_is_given(bench: Bench) -> None:

@@ -24,6 +24,7 @@ class BackwardsReranker:
     def rerank(self, question: str, hits: Sequence[Hit]) -> list[float]:
         return [float(row) - 100.0 for row in range(len(hits))]
 
+
 WORDS = ("Green", "White", "Yellow", "Dark", "Young", "Broken")
 
 

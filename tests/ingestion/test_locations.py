@@ -1,0 +1,68 @@
+"""Paths and URIs told apart, made to last, made fit to show."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ragmem.ingestion.locations import anchored, scheme_of, shown
+
+
+@pytest.mark.parametrize(
+    ("location", "scheme"),
+    [
+        ("docs/a.md", None),
+        ("C:\\docs", None),
+        ("c:/docs", None),
+        ("HTTPS://x", "https"),
+        ("git+ssh://x", "git+ssh"),
+        ("mbox:in", "mbox"),
+        ("./a:b", None),
+        ("git@host:path", None),
+        ("ab\0:x", None),
+        ("s3://" + "x" * 5000, "s3"),
+    ],
+)
+def test_schemes(location: str, scheme: str | None) -> None:
+    assert scheme_of(location) == scheme
+
+
+def test_paths_are_anchored_also_after_a_scheme(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", "/home/ana")
+    (tmp_path / "in.mbox").touch()
+    (tmp_path / "odd: name").touch()
+    expected = {
+        "docs": f"{tmp_path}/docs",
+        "../docs": f"{tmp_path.parent}/docs",
+        "docs/**/*.md": f"{tmp_path}/docs/**/*.md",
+        "/docs/": "/docs",
+        "~/docs": "/home/ana/docs",
+        "~nobody-here/docs": f"{tmp_path}/~nobody-here/docs",
+        "odd: name": f"{tmp_path}/odd: name",
+        "mbox:in.mbox": f"mbox:{tmp_path}/in.mbox",
+        "mbox:elsewhere": "mbox:elsewhere",
+        "mbox:/in.mbox": "mbox:/in.mbox",
+        "sqlite:///shop.db?mode=ro": f"sqlite:///{tmp_path}/shop.db?mode=ro",
+        "sqlite+pysqlite:////shop.db": "sqlite+pysqlite:////shop.db",
+        "sqlite://": "sqlite://",
+        "https://in.mbox/": "https://in.mbox/",
+        "file:///docs": "file:///docs",
+    }
+    assert {each: anchored(each, folder=tmp_path) for each in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("location", "fit"),
+    [
+        ("postgresql://ana:secret@host/shop", "postgresql://…@host/shop"),
+        ("imaps://ana:se/c@r:et@host/", "imaps://…@host/"),
+        ("https://host:8080/a@b", "https://host:8080/a@b"),
+        ("sftp://ana@host/x", "sftp://ana@host/x"),
+        ("docs/a:b@c", "docs/a:b@c"),
+    ],
+)
+def test_passwords_are_not_shown(location: str, fit: str) -> None:
+    assert shown(location) == fit
