@@ -101,7 +101,8 @@ def checked(wanted: Sequence[Wanted], parts: Parts, *, each_by_itself: bool) -> 
             if (tenant, uri) in places:
                 # They would undo each other's work at every run.
                 raise UsageError(
-                    f"{shown(location)}: it is the same source as {shown(places[tenant, uri])} ({uri}); name it once"
+                    f"{shown(location)}: it is the same source as {shown(places[tenant, uri])} "
+                    f"({uri}); name it once"
                 )
         except RagmemError as error:
             if not each_by_itself:
