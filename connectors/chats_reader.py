@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from ragmem.errors import PermanentSourceError, SourceError, TransientSourceError
+from ragmem.errors import PermanentSourceError, SourceError
 
 from .chats_chatgpt import chatgpt_chat
 from .chats_claude import claude_chat
@@ -24,7 +24,7 @@ from .chats_discord import is_discord, read_discord
 from .chats_json import BrokenJson, JsonReader
 from .chats_slack import is_slack, read_slack
 from .chats_values import Chat, ChatOptions
-from .export_folder import Export, is_hidden, open_export
+from .export_folder import Export, is_hidden, open_export, unwrapped_names
 from .json_values import as_dicts, as_line, as_text
 
 _CONVERSATIONS = re.compile(r"^(.*/)?conversations(-\d+)?\.json$")
@@ -69,11 +69,7 @@ class ChatExport:
                     users = self._claude_users(export)
                     for raw in self._conversations(export):
                         yield claude_chat(raw, self.options, users)
-            if export.unlisted:
-                raise TransientSourceError(
-                    f"{len(export.unlisted)} folders could not be listed, so nothing is taken as "
-                    f"deleted: {'; '.join(export.unlisted[:5])}"
-                )
+            export.check_listing()
 
     def _platform_of(self, export: Export) -> Platform:
         names = set(export.files)
@@ -126,9 +122,7 @@ class ChatExport:
 
 def _platform(names: set[str]) -> Platform | None:
     """The platform that an export is of, where the names of its files leave no doubt."""
-    while len({name.partition("/")[0] for name in names}) == 1 and "/" in min(names):
-        # The folder that some archives hold everything in.
-        names = {name.partition("/")[2] for name in names}
+    names = unwrapped_names(names)
     if is_slack(names):
         return "slack"
     if is_discord(names):

@@ -14,13 +14,14 @@ from ragmem.types import MetadataValue, RawDocument
 
 from .database_values import (
     canonical,
-    clean,
     key_text,
     metadata_of,
     principals_of,
     text_of,
     time_of,
 )
+from .file_reasons import too_large
+from .storable_text import storable
 
 _FIELD = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 _SUFFIXES = {"markdown": ".md", "plain": ".txt"}
@@ -123,12 +124,10 @@ class RowForm:
         text = self._text(row)
         if not text.strip():
             raise PermanentSourceError("the row has no text: its columns are empty")
-        if len(text.encode()) > self.max_bytes:
-            raise PermanentSourceError(
-                f"the row has {len(text.encode()):,} bytes of text, more than the "
-                f"{self.max_bytes:,} allowed"
-            )
-        name = "-".join(clean(key_text(row[part])).replace("/", "-") for part in self.key)
+        size = len(text.encode())
+        if size > self.max_bytes:
+            raise PermanentSourceError(too_large(size, self.max_bytes, what="row's text"))
+        name = "-".join(storable(key_text(row[part])).replace("/", "-") for part in self.key)
         return RawDocument(
             uri=uri,
             name=name + _SUFFIXES[self.text_format],
@@ -145,12 +144,12 @@ class RowForm:
         if self.template is not None:
             return self.template.of(row)
         lines = ((name, text_of(value)) for name, value in row.items() if name != self.acl)
-        return "\n".join(f"{clean(name)}: {text}" for name, text in lines if text)
+        return "\n".join(f"{storable(name)}: {text}" for name, text in lines if text)
 
     def _metadata(self, row: Row) -> dict[str, MetadataValue]:
         names = self.metadata
         wanted = [name for name in row if name != self.acl] if names is None else names
         values = {
-            clean(name): metadata_of(row[name], asked_for=names is not None) for name in wanted
+            storable(name): metadata_of(row[name], asked_for=names is not None) for name in wanted
         }
         return {name: value for name, value in values.items() if value is not None}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
@@ -14,15 +13,11 @@ from uuid import UUID
 from ragmem.errors import PermanentSourceError
 from ragmem.types import MetadataValue
 
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+from .storable_text import storable
+
 _BYTES = (bytes, bytearray, memoryview)
 _LARGEST_INTEGER = 2**63 - 1
 _SHORT_CHARACTERS = 200
-
-
-def clean(text: str) -> str:
-    """The text without what no store holds: NUL is dropped, half a surrogate pair is U+FFFD."""
-    return _UNSTORABLE.sub(lambda match: "" if match[0] == "\x00" else "\ufffd", text)
 
 
 def text_of(value: object) -> str:
@@ -30,7 +25,7 @@ def text_of(value: object) -> str:
     if value is None or isinstance(value, _BYTES):
         return ""
     if isinstance(value, str):
-        return clean(value)
+        return storable(value)
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, Decimal):
@@ -38,10 +33,10 @@ def text_of(value: object) -> str:
     if isinstance(value, datetime | date | time):
         return value.isoformat()
     if _are_texts(value):
-        return clean(", ".join(value))
+        return storable(", ".join(value))
     if isinstance(value, dict | list | tuple):
-        return clean(json.dumps(value, ensure_ascii=False, default=text_of))
-    return clean(str(value))
+        return storable(json.dumps(value, ensure_ascii=False, default=text_of))
+    return storable(str(value))
 
 
 def key_text(value: object) -> str:
@@ -69,7 +64,7 @@ def metadata_of(value: object, *, asked_for: bool) -> MetadataValue | None:
     if isinstance(value, float | Decimal):
         return float(value) if math.isfinite(value) else None
     if _are_texts(value):
-        return tuple(clean(each) for each in value)
+        return tuple(storable(each) for each in value)
     text = text_of(value)
     simple = isinstance(value, str | datetime | date | time | UUID)
     if asked_for or (simple and len(text) <= _SHORT_CHARACTERS and "\n" not in text):

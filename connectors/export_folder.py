@@ -21,6 +21,10 @@ from urllib.parse import unquote
 
 from ragmem.errors import PermanentSourceError, TransientSourceError, UnknownSource
 
+from .file_reading import opened
+from .file_reasons import LINK, incomplete, is_hidden_name, too_large
+from .zip_members import is_encrypted, is_link, modified_at
+
 _BLOCK_BYTES = 1 << 20
 _NESTED_BYTES = 16 << 30
 # Text packs 5 to 20 times; what packs far better than any text is there to fill a disk.
@@ -58,6 +62,15 @@ class Export:
 
     files: dict[str, ExportFile]
     unlisted: tuple[str, ...]
+
+    def check_listing(self) -> None:
+        """Tell a listing that is not complete.
+
+        Raises:
+            TransientSourceError: folders could not be listed.
+        """
+        if self.unlisted:
+            raise incomplete("folders could not be listed", self.unlisted)
 
     def read(self, name: str, *, max_bytes: int) -> bytes:
         """The content of one file.
@@ -114,8 +127,15 @@ def place_of(location: str | Path, schemes: frozenset[str]) -> tuple[Path, str]:
 
 
 def is_hidden(path: PurePosixPath) -> bool:
-    """Whether a file or folder is hidden, or what macOS adds to archives."""
-    return path.name.startswith(".") or path.name == "__MACOSX"
+    """Whether a file or folder is hidden, or what programs add beside what a person wrote."""
+    return is_hidden_name(path.name) or path.name == "__MACOSX"
+
+
+def unwrapped_names(names: set[str]) -> set[str]:
+    """Names without the folders that some archives hold everything in."""
+    while len({name.partition("/")[0] for name in names}) == 1 and "/" in min(names):
+        names = {name.partition("/")[2] for name in names} - {""}
+    return names
 
 
 @contextmanager
@@ -154,14 +174,11 @@ def open_export(
                 f"{path.name} is no readable ZIP ({error}); download it again", worth_waiting=False
             ) from error
         except OSError as error:
-            raise TransientSourceError(f"{path} cannot be opened: {error.strerror}") from error
+            raise TransientSourceError(
+                f"{path} cannot be opened: {error.strerror}", worth_waiting=False
+            ) from error
         files = {file.name: file for file in sorted(found, key=lambda file: file.name)}
         yield Export(files=files, unlisted=tuple(unlisted))
-
-
-def too_large(size: int, limit: int) -> str:
-    """Why a file of this size is not read."""
-    return f"the file has {size:,} bytes, more than the {limit:,} allowed; raise max_file_bytes"
 
 
 def _folder_files(
@@ -193,13 +210,12 @@ def _folder_files(
 
 
 def _file_of(root: Path, name: str, status: os.stat_result) -> ExportFile:
-    is_link = stat.S_ISLNK(status.st_mode)
     return ExportFile(
         name=name,
         size_bytes=status.st_size,
         stamp=f"{status.st_mtime_ns}-{status.st_size}",
         modified_at=datetime.fromtimestamp(status.st_mtime, tz=UTC),
-        objection="a symbolic link; add its target by itself" if is_link else "",
+        objection=LINK if stat.S_ISLNK(status.st_mode) else "",
         open=lambda: _opened(root, name),
     )
 
@@ -208,9 +224,7 @@ def _opened(root: Path, name: str) -> IO[bytes]:
     path = (root / name).resolve(strict=True)
     if not path.is_relative_to(root.resolve()):
         raise PermanentSourceError("now leads out of the folder; add its target by itself")
-    # A link or a pipe may have been put there since it was listed.
-    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-    return os.fdopen(os.open(path, flags | getattr(os, "O_BINARY", 0)), "rb")
+    return opened(path)
 
 
 def _archive_files(
@@ -218,8 +232,7 @@ def _archive_files(
 ) -> Iterator[ExportFile]:
     for info in archive.infolist():
         path = PurePosixPath(info.filename.replace("\\", "/"))
-        is_link = stat.S_ISLNK(info.external_attr >> 16)
-        if info.is_dir() or is_link or path.is_absolute() or ".." in path.parts:
+        if info.is_dir() or is_link(info) or path.is_absolute() or ".." in path.parts:
             continue
         if any(passes(part) for part in (*list(path.parents)[:-1], path)):
             continue
@@ -227,24 +240,14 @@ def _archive_files(
             name=str(path),
             size_bytes=info.file_size,
             stamp=f"{info.CRC:08x}-{info.file_size}",
-            modified_at=_archived_at(info),
+            modified_at=modified_at(info),
             objection=_objection(info),
             open=lambda info=info: archive.open(info),  # type: ignore[misc]
         )
 
 
-def _archived_at(info: zipfile.ZipInfo) -> datetime | None:
-    # The years that tools write when they do not know; and ZIP knows no time zone.
-    if info.date_time[0] <= 1980:
-        return None
-    try:
-        return datetime(*info.date_time, tzinfo=UTC)
-    except ValueError:
-        return None
-
-
 def _objection(info: zipfile.ZipInfo) -> str:
-    if info.flag_bits & 1:
+    if is_encrypted(info):
         return "encrypted; unpack the ZIP with its password and give the folder"
     if info.file_size > max(_SUSPICIOUS_BYTES, _SUSPICIOUS_RATIO * info.compress_size):
         return f"{info.compress_size:,} bytes claim to unpack to {info.file_size:,}: a ZIP bomb"

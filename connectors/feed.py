@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import ClassVar
 from urllib.parse import quote, urlsplit
 
-from ragmem.errors import PermanentSourceError, UnknownSource, UsageError
+from ragmem.errors import PermanentSourceError, TransientSourceError, UnknownSource, UsageError
 from ragmem.ports import Notes
 from ragmem.types import MetadataValue, RawDocument, SourceItem
 
@@ -154,10 +154,10 @@ class FeedConnector:
             "feed": self._feed.title,
             "entry_id": entry.id,
             "link": entry.link,
-            "authors": entry.authors,
+            "author": entry.authors,
             "tags": entry.tags,
-            "published": entry.published.isoformat() if entry.published else None,
-            "updated": entry.updated.isoformat() if entry.updated else None,
+            "published_at": entry.published.isoformat() if entry.published else None,
+            "updated_at": entry.updated.isoformat() if entry.updated else None,
             "text_from": "feed" if raw is None else "page",
             "page_problem": problem,
         }
@@ -211,7 +211,7 @@ class FeedConnector:
             with path.open("rb") as stream:
                 content = stream.read(_LARGEST_FEED + 1)
         except OSError as error:
-            raise PermanentSourceError(f"{path}: {error.strerror}") from error
+            raise TransientSourceError(f"{path}: {error.strerror}", worth_waiting=False) from error
         if len(content) > _LARGEST_FEED:
             raise PermanentSourceError(f"{path} has more than {_LARGEST_FEED:,} bytes")
         return read_feed(content, base="")

@@ -10,7 +10,6 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import unicodedata
 from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,23 +19,25 @@ from ragmem.errors import PermanentSourceError, TransientSourceError
 from ragmem.types import RawDocument, SkippedItem, SourceItem
 
 from .file_location import FileLocation, locate, path_of
+from .file_reading import opened, printable
+from .file_reasons import (
+    CONTROL_CHARACTERS,
+    EMPTY,
+    IGNORED_FOLDERS,
+    IRREGULAR,
+    has_control_characters,
+    incomplete,
+    is_hidden_name,
+    no_parser,
+    outside,
+    suffix_of,
+    too_large,
+)
 from .ignore_rules import RULE_FILES, IgnoreRules
 
 _MEBIBYTE = 1024 * 1024
-_IGNORED_FOLDERS = frozenset({"__pycache__", "node_modules", "venv", "__MACOSX"})
-_IGNORED_FILES = frozenset({"thumbs.db", "desktop.ini"})
 # A virtual environment, and a store of ours.
 _FOLDER_MARKS = ("pyvenv.cfg", "ragmem.db")
-_ADVICE = {
-    ".doc": "save it as DOCX or PDF",
-    ".ppt": "save it as PPTX or PDF",
-    ".odt": "save it as DOCX or PDF",
-    ".ods": "save it as XLSX",
-    ".odp": "save it as PPTX or PDF",
-    ".rtf": "save it as DOCX or PDF",
-    ".msg": "save it as EML",
-    ".zip": "unpack it",
-}
 
 
 class FilesConnector:
@@ -106,11 +107,7 @@ class FilesConnector:
                 "no file matches the pattern, so nothing is taken as deleted", worth_waiting=False
             )
         if unlisted:
-            raise TransientSourceError(
-                f"{len(unlisted)} folders could not be listed, so nothing is taken as deleted: "
-                + "; ".join(unlisted[:5]),
-                worth_waiting=False,
-            )
+            raise incomplete("folders could not be listed", unlisted)
 
     def _walk(self, unlisted: list[str]) -> Iterator[SourceItem | SkippedItem]:
         """Every file below the root; folders that cannot be listed are noted."""
@@ -211,20 +208,19 @@ class FilesConnector:
 
     def _objection(self, path: Path, status: os.stat_result) -> str:
         """Why a file is not read; empty when it is."""
-        if any(unicodedata.category(character) in ("Cc", "Zl", "Zp") for character in path.name):
-            return "the name has control characters such as a newline; rename it"
+        if has_control_characters(path.name):
+            return CONTROL_CHARACTERS
         if stat.S_ISLNK(status.st_mode):
             return self._link(path)
         if not stat.S_ISREG(status.st_mode):
-            return "not a regular file (a pipe, socket or device)"
-        suffix = _suffix_of(path)
+            return IRREGULAR
+        suffix = suffix_of(path.name)
         if self._suffixes is not None and suffix not in self._suffixes:
-            advice = f": {_ADVICE[suffix]}" if suffix in _ADVICE else ""
-            return f"no parser for {suffix or 'suffixless'} files{advice}"
+            return no_parser(suffix)
         if status.st_size == 0:
-            return "the file is empty"
+            return EMPTY
         if status.st_size > self._max_file_bytes:
-            return _too_large(status.st_size, self._max_file_bytes)
+            return too_large(status.st_size, self._max_file_bytes)
         return ""
 
     def _link(self, path: Path) -> str:
@@ -248,7 +244,7 @@ class FilesConnector:
         path = path_of(item.uri)
         root = self._location.root
         if path != self._location.single and root not in path.parents:
-            raise PermanentSourceError(f"not within {self.source_uri}: add it by itself")
+            raise outside(self.source_uri)
         try:
             content, modified = self._read(path)
         except FileNotFoundError as error:
@@ -261,7 +257,7 @@ class FilesConnector:
             if error.errno in (errno.ELOOP, errno.ENOTDIR, errno.ENXIO):
                 raise PermanentSourceError("was replaced by another kind of file") from error
             raise TransientSourceError(f"could not be read: {error.strerror}") from error
-        name = _printable(path.name)
+        name = printable(path.name)
         return RawDocument(
             uri=item.uri,
             name=name,
@@ -271,7 +267,7 @@ class FilesConnector:
                 "name": name,
                 "suffix": path.suffix.lower(),
                 # Not relative to the source: several may hold the same document.
-                "folder": _printable(path.parent.as_posix()),
+                "folder": printable(path.parent.as_posix()),
                 "modified_at": modified.isoformat(),
             },
         )
@@ -282,17 +278,14 @@ class FilesConnector:
         root = self._location.root.resolve()
         if path != self._location.single and root not in real.parents:
             raise PermanentSourceError("now leads out of the folder; add its target by itself")
-        # A pipe put there meanwhile must not block, nor a link be followed.
-        flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-        descriptor = os.open(real, flags | getattr(os, "O_BINARY", 0))
-        with os.fdopen(descriptor, "rb") as stream:
-            before = os.fstat(descriptor)
+        with opened(real) as stream:
+            before = os.fstat(stream.fileno())
             if not stat.S_ISREG(before.st_mode):
                 raise PermanentSourceError("was replaced by another kind of file")
             content = stream.read(self._max_file_bytes + 1)
-            after = os.fstat(descriptor)
+            after = os.fstat(stream.fileno())
         if len(content) > self._max_file_bytes:
-            raise PermanentSourceError(_too_large(after.st_size, self._max_file_bytes))
+            raise PermanentSourceError(too_large(after.st_size, self._max_file_bytes))
         if (before.st_mtime_ns, before.st_size) != (after.st_mtime_ns, after.st_size) or (
             len(content) != after.st_size
         ):
@@ -308,27 +301,11 @@ def _listing(folder: Path) -> list[os.DirEntry[str]]:
 def _is_passed_over(path: str, rules: IgnoreRules, *, is_folder: bool) -> bool:
     """Whether an entry is treated as if it were not there."""
     name = os.path.basename(path)  # noqa: PTH119 - called for every entry
-    # `~$` begins the lock files that Office leaves beside open documents.
-    if name.startswith((".", "~$")) or name.lower() in _IGNORED_FILES:
+    if is_hidden_name(name):
         return True
     if is_folder:
         # os.path answers False where the folder may not be looked into; listing it tells then.
         marks = (os.path.join(path, mark) for mark in _FOLDER_MARKS)  # noqa: PTH118
-        if name in _IGNORED_FOLDERS or any(map(os.path.exists, marks)):
+        if name in IGNORED_FOLDERS or any(map(os.path.exists, marks)):
             return True
     return rules.ignores(path, is_folder=is_folder)
-
-
-def _suffix_of(path: Path) -> str:
-    """The lower-case suffix; the end of a version number (`Apache-2.0`) is none."""
-    suffix = path.suffix.lower()
-    return "" if suffix[1:].isdigit() else suffix
-
-
-def _too_large(size: int, limit: int) -> str:
-    return f"the file has {size:,} bytes, more than the {limit:,} allowed; split it"
-
-
-def _printable(text: str) -> str:
-    """A path as text that every store holds: bytes that are no UTF-8 become U+FFFD."""
-    return os.fsencode(text).decode("utf-8", errors="replace")

@@ -14,9 +14,10 @@ from pathlib import Path, PurePosixPath
 from typing import ClassVar
 from urllib.parse import quote, unquote_to_bytes
 
-from ragmem.errors import PermanentSourceError, RagmemError, TransientSourceError, UsageError
+from ragmem.errors import PermanentSourceError, RagmemError, UsageError
 from ragmem.types import MetadataValue, RawDocument, SkippedItem, SourceItem
 
+from .file_reasons import incomplete, outside
 from .git_clone import HEAD, fetched
 from .git_history import Commit, History
 from .git_location import GitLocation, is_unmistakable, locate
@@ -118,11 +119,7 @@ class GitConnector:
         unread: list[str] = []
         yield from self._listed(top, unread)
         if unread:
-            raise TransientSourceError(
-                f"{len(unread)} submodules could not be read, so nothing is taken as deleted: "
-                + "; ".join(unread[:5]),
-                worth_waiting=False,
-            )
+            raise incomplete("submodules could not be read", unread)
 
     def _top(self) -> _Tree | None:
         repository = self._opened(self._location)
@@ -291,7 +288,7 @@ class GitConnector:
         source, _, fragment = uri.partition("#")
         path = unquote_to_bytes(fragment)
         if source != self.source_uri or not path or b"\n" in path:
-            raise PermanentSourceError(f"not within {self.source_uri}: add it by itself")
+            raise outside(self.source_uri)
         return path
 
     def close(self) -> None:

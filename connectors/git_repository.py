@@ -19,6 +19,7 @@ from typing import IO
 
 from ragmem.errors import PermanentSourceError, SourceError, TransientSourceError
 
+from .file_reasons import too_large
 from .git_process import GitFailed, end, local_environment, reading, run, start
 
 _SECONDS = 600.0
@@ -227,8 +228,3 @@ def records(stream: IO[bytes]) -> Iterator[bytes]:
 def is_sha(text: str) -> bool:
     """Whether a text is the full name of an object."""
     return len(text) in (40, 64) and set(text) <= _HEXADECIMAL
-
-
-def too_large(size: int, limit: int) -> str:
-    """Why a file of this size is not read."""
-    return f"the file has {size:,} bytes, more than the {limit:,} allowed; split it"

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Sequence
-from pathlib import PurePosixPath
-
-from pathspec import GitIgnoreSpec
+from typing import TYPE_CHECKING
 
 from ragmem.errors import UsageError
 
-from .git_repository import TreeEntry, too_large
+from .file_reasons import (
+    CONTROL_CHARACTERS,
+    has_control_characters,
+    no_parser,
+    suffix_of,
+    too_large,
+)
+from .git_repository import TreeEntry
 
-_ADVICE = {
-    ".doc": "save it as DOCX or PDF",
-    ".ppt": "save it as PPTX or PDF",
-    ".odt": "save it as DOCX or PDF",
-    ".ods": "save it as XLSX",
-    ".odp": "save it as PPTX or PDF",
-    ".rtf": "save it as DOCX or PDF",
-    ".msg": "save it as EML",
-    ".zip": "unpack it",
-}
+if TYPE_CHECKING:
+    from pathspec import GitIgnoreSpec
+
 # What stands in nearly every repository and holds no text to answer from.
 _ASSETS = frozenset(
     f".{suffix}"
@@ -61,6 +58,8 @@ class Selection:
         Raises:
             UsageError: a pattern is none.
         """
+        from pathspec import GitIgnoreSpec
+
         try:
             self._paths = GitIgnoreSpec.from_lines(paths) if paths else None
         except ValueError as error:
@@ -77,15 +76,13 @@ class Selection:
     def objection(self, entry: TreeEntry, path: str) -> str | None:
         """Why a file is not read: a reason to show, empty to pass it over, None when it is read."""
         name = path.rpartition("/")[2]
-        if any(unicodedata.category(character) in ("Cc", "Zl", "Zp") for character in path):
-            return "the path has control characters such as a newline; rename it"
+        if has_control_characters(path):
+            return CONTROL_CHARACTERS
         if entry.mode == "120000":
             return "a symbolic link; its target is listed by itself if it is in the repository"
-        suffix = _suffix_of(name)
+        suffix = suffix_of(name)
         if self._suffixes is not None and suffix not in self._suffixes:
-            advice = f": {_ADVICE[suffix]}" if suffix in _ADVICE else ""
-            reason = f"no parser for {suffix or 'suffixless'} files{advice}"
-            return "" if suffix in _ASSETS else reason
+            return "" if suffix in _ASSETS else no_parser(suffix)
         if entry.size == 0:
             return ""
         if entry.size > self._max_file_bytes:
@@ -102,6 +99,8 @@ class LargeFiles:
         Args:
             attributes: (folder, text) of each `.gitattributes`, the folder empty at the top.
         """
+        from pathspec import GitIgnoreSpec
+
         self._specs: list[tuple[str, GitIgnoreSpec]] = []
         for folder, text in attributes:
             lines = (line.strip() for line in text.splitlines() if _LFS_ATTRIBUTE.search(line))
@@ -123,9 +122,3 @@ class LargeFiles:
 def pointer_objection(content: bytes) -> str | None:
     """Why a file's bytes are not its content; None when they are."""
     return _LFS_REASON if content.startswith(_LFS_SIGNATURE) else None
-
-
-def _suffix_of(name: str) -> str:
-    """The lower-case suffix; the end of a version number (`Apache-2.0`) is none."""
-    suffix = PurePosixPath(name).suffix.lower()
-    return "" if suffix[1:].isdigit() else suffix

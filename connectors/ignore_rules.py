@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Self
 
 from ragmem.errors import TransientSourceError, UsageError
 
+from .file_reading import opened
+
 if TYPE_CHECKING:
     from .ignore_patterns import Rule
 
@@ -168,8 +170,7 @@ def _read(path: Path, folder: Path) -> tuple[_RuleSet, ...]:
 
 def _content(path: Path) -> bytes:
     """At most one byte more than allowed; git follows no link here either."""
-    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-    with os.fdopen(os.open(path, flags | getattr(os, "O_BINARY", 0)), "rb") as stream:
+    with opened(path) as stream:
         if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
             raise OSError(0, "it is not a regular file")
         return stream.read(_LARGEST_FILE + 1)

@@ -16,6 +16,7 @@ from urllib.parse import quote, unquote
 from ragmem.errors import PermanentSourceError, TransientSourceError, UsageError
 from ragmem.types import MetadataValue, RawDocument, SkippedItem, SourceItem
 
+from .file_reasons import too_large
 from .imap_account import ImapAccount
 from .imap_replies import FetchedMessage
 from .imap_session import ImapSession
@@ -178,9 +179,7 @@ class ImapConnector:
 
     def _refuse_too_large(self, size: int) -> None:
         if size > self._max_file_bytes:
-            raise PermanentSourceError(
-                f"the message has {size:,} bytes, more than the {self._max_file_bytes:,} allowed"
-            )
+            raise PermanentSourceError(too_large(size, self._max_file_bytes, what="message"))
 
     def close(self) -> None:
         """Say goodbye to the server."""

@@ -10,6 +10,8 @@ import math
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
+from .storable_text import storable
+
 # The last second that every platform's clock can name.
 _LATEST_SECONDS = 253402300799
 _MILLISECONDS_FROM = 100_000_000_000
@@ -18,7 +20,7 @@ _MILLISECONDS_FROM = 100_000_000_000
 def as_text(value: object) -> str:
     """A string or number as text that every store holds; anything else as none."""
     if isinstance(value, str):
-        return value.replace("\0", "").encode("utf-8", "replace").decode()
+        return storable(value)
     return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else ""
 
 

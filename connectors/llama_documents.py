@@ -18,6 +18,8 @@ from typing import Any
 from ragmem.errors import PermanentSourceError
 from ragmem.types import MetadataValue, RawDocument
 
+from .storable_text import storable
+
 _RANDOM_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 # Where readers say what a document came from, the surest first.
 _ORIGINS = ("file_path", "url", "URL", "source_url", "link", "permalink", "page_id", "message_id")
@@ -26,7 +28,6 @@ _PAGES = ("page_label", "page", "page_number")
 _MODIFIED = ("last_modified_date", "last_modified", "modified_at", "updated_at")
 # They change when a document is merely read.
 _VOLATILE = frozenset({"last_accessed_date", "last_accessed"})
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 # Formats that readers hand over as they are; from others they extract plain text.
 _TEXT_SUFFIXES = frozenset(
     {".md", ".markdown", ".txt", ".rst", ".py", ".js", ".ts", ".java", ".go", ".rs", ".c", ".h"}
@@ -108,12 +109,12 @@ def reading_of(document: Any, *, identity: tuple[str, ...]) -> Reading:
             f"the reader gave a {type(document).__name__}; expected a LlamaIndex Document"
         )
     metadata = {
-        _clean(str(key)): plain
+        storable(str(key)): plain
         for key, value in document.metadata.items()
         if (plain := _plain(value)) is not None
     }
     content = document.get_content(metadata_mode=MetadataMode.NONE)
-    text = _clean(content)
+    text = storable(content)
     known_as = (
         _named_identity(document.id_, metadata, identity)
         if identity
@@ -141,7 +142,7 @@ def _named_identity(id_: str, metadata: Mapping[str, MetadataValue], names: tupl
                 f"a document has no metadata field {name!r} to identify it; it has "
                 f"{', '.join(metadata) or 'none'}"
             )
-        parts.append(_clean(str(value)))
+        parts.append(storable(str(value)))
     return "/".join(parts)
 
 
@@ -151,7 +152,7 @@ def _found_identity(document: Any, metadata: Mapping[str, MetadataValue], text: 
     # Without an id of the reader's, LlamaIndex draws a new random one at each load; the same one
     # in the metadata is the source's own.
     if not _RANDOM_ID.fullmatch(own) or own in metadata.values():
-        return _clean(own)
+        return storable(own)
     for key in (*_ORIGINS, *_WEAK_ORIGINS):
         if isinstance(value := metadata.get(key), str) and value.strip():
             return value
@@ -168,7 +169,7 @@ def _plain(value: object) -> MetadataValue | None:
     if value is None or isinstance(value, bytes):
         return None
     if isinstance(value, str):
-        return _clean(value)
+        return storable(value)
     if isinstance(value, bool):
         return value
     if isinstance(value, int):
@@ -180,15 +181,11 @@ def _plain(value: object) -> MetadataValue | None:
     if isinstance(value, list | tuple | set | frozenset):
         each = sorted(value, key=repr) if isinstance(value, set | frozenset) else list(value)
         if all(isinstance(item, str) for item in each):
-            return tuple(_clean(item) for item in each)
+            return tuple(storable(item) for item in each)
         value = each
     if isinstance(value, list | dict):
-        return _clean(json.dumps(value, ensure_ascii=False, sort_keys=True, default=str))
-    return _clean(str(value))
-
-
-def _clean(text: str) -> str:
-    return _UNSTORABLE.sub(lambda match: "" if match[0] == "\x00" else "\ufffd", text)
+        return storable(json.dumps(value, ensure_ascii=False, sort_keys=True, default=str))
+    return storable(str(value))
 
 
 def _hash(text: str) -> str:

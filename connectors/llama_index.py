@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import quote
 
-from ragmem.errors import PermanentSourceError, TransientSourceError, UsageError
+from ragmem.errors import PermanentSourceError, UsageError
 from ragmem.types import RawDocument, SkippedItem, SourceItem
 
+from .file_reasons import incomplete, too_large
 from .llama_documents import Reading, reading_of
 from .llama_readers import (
     ReaderRun,
@@ -166,10 +167,7 @@ class LlamaIndexConnector:
                 uri=uri, reason="the reader gave no document for it; it may have told why"
             )
         if run.failures:
-            raise TransientSourceError(
-                f"{len(run.failures)} resources could not be read, so nothing is taken as deleted: "
-                + "; ".join(run.failures[:5])
-            )
+            raise incomplete("resources could not be read", run.failures, worth_waiting=True)
 
     def _listed(self, reading: Reading, spool: Spool) -> SourceItem | SkippedItem:
         nth = spool.count(reading.identity)
@@ -183,7 +181,7 @@ class LlamaIndexConnector:
             return SkippedItem(uri=uri, reason="the document has no text, only an image or nothing")
         size = len(reading.text.encode())
         if size > self._max_file_bytes:
-            reason = f"the text has {size:,} bytes, more than the {self._max_file_bytes:,} allowed"
+            reason = too_large(size, self._max_file_bytes, what="text")
             return SkippedItem(uri=uri, reason=reason)
         if not spool.add(path, reading):
             reason = (

@@ -17,6 +17,8 @@ from urllib.parse import quote
 from ragmem.errors import PermanentSourceError, TransientSourceError
 from ragmem.types import RawDocument, SkippedItem, SourceItem
 
+from .file_reading import opened, printable
+from .file_reasons import too_large
 from .mail_folders import decoded_folder
 
 _BOXES = ("new", "cur")
@@ -53,7 +55,8 @@ class Maildir:
         self._paths.clear()
         if not is_maildir(self._root):
             raise TransientSourceError(
-                f"{self._root.name} is no Maildir any more, so nothing is taken as deleted"
+                f"{self._root.name} is no Maildir any more, so nothing is taken as deleted",
+                worth_waiting=False,
             )
         try:
             found = dict(sorted(self._mailboxes(self._root, ())))
@@ -83,7 +86,7 @@ class Maildir:
                 continue
             # In Maildir++ all folders lie side by side, and dots part their names.
             parts = entry.name[1:].split(".") if entry.name.startswith(".") else [entry.name]
-            names = tuple(_printable(decoded_folder(part)) for part in parts if part)
+            names = tuple(printable(decoded_folder(part)) for part in parts if part)
             yield from self._mailboxes(Path(entry.path), (*above, *names))
 
     def _messages(self, name: str, folder: Path) -> Iterator[SourceItem | SkippedItem]:
@@ -112,17 +115,14 @@ class Maildir:
         if not stat.S_ISREG(status.st_mode):
             return SkippedItem(uri=uri, reason="not a regular file; only those hold messages")
         if status.st_size > self._max_file_bytes:
-            return SkippedItem(
-                uri=uri,
-                reason=f"the message has {status.st_size:,} bytes, more than the "
-                f"{self._max_file_bytes:,} allowed",
-            )
+            reason = too_large(status.st_size, self._max_file_bytes, what="message")
+            return SkippedItem(uri=uri, reason=reason)
         if status.st_size == 0:
             return SkippedItem(uri=uri, reason="the message is empty")
         self._paths[uri] = (path, name)
         return SourceItem(
             uri=uri,
-            fingerprint=f"{_printable(key)}-{status.st_size}",
+            fingerprint=f"{printable(key)}-{status.st_size}",
             size_bytes=status.st_size,
         )
 
@@ -137,32 +137,27 @@ class Maildir:
             for _ in self.items():
                 pass
         if item.uri not in self._paths:
-            raise TransientSourceError("the message is not in the Maildir any more")
+            raise TransientSourceError(
+                "the message is not in the Maildir any more", worth_waiting=False
+            )
         path, name = self._paths[item.uri]
         try:
             if not path.exists():
                 path = _find(path.parent.parent, _unique(path.name)) or path
-            descriptor = os.open(
-                path,
-                os.O_RDONLY
-                | getattr(os, "O_NOFOLLOW", 0)
-                | getattr(os, "O_NONBLOCK", 0)
-                | getattr(os, "O_BINARY", 0),
-            )
-            with os.fdopen(descriptor, "rb") as stream:
+            with opened(path) as stream:
                 content = stream.read(self._max_file_bytes + 1)
-                received = datetime.fromtimestamp(os.fstat(descriptor).st_mtime, tz=UTC)
+                status = os.fstat(stream.fileno())
         except OSError as error:
             raise TransientSourceError(f"the message cannot be read: {error.strerror}") from error
         if len(content) > self._max_file_bytes:
             raise PermanentSourceError(
-                f"the message has more than the {self._max_file_bytes:,} bytes allowed"
+                too_large(status.st_size, self._max_file_bytes, what="message")
             )
         return RawDocument(
             uri=item.uri,
             name="message.eml",
             content=content,
-            modified_at=received,
+            modified_at=datetime.fromtimestamp(status.st_mtime, tz=UTC),
             metadata={"folder": name},
         )
 
@@ -189,7 +184,3 @@ def _unique(name: str) -> str:
 def _flags(name: str) -> str:
     match = _FLAGS.search(name)
     return match[1] if match else ""
-
-
-def _printable(text: str) -> str:
-    return os.fsencode(text).decode("utf-8", errors="replace")

@@ -16,6 +16,7 @@ from urllib.parse import quote
 from ragmem.errors import PermanentSourceError, TransientSourceError
 from ragmem.types import RawDocument, SkippedItem, SourceItem
 
+from .file_reasons import too_large
 from .mail_mbox import MboxMessage, digest_of, scan_mbox, unwrapped
 
 
@@ -47,7 +48,8 @@ class MboxFile:
             if before.st_size and not stream.read(4096).lstrip().startswith(b"From "):
                 raise TransientSourceError(
                     "the file is no mbox: it does not begin with 'From '; nothing is taken as "
-                    "deleted"
+                    "deleted",
+                    worth_waiting=False,
                 )
             for message in scan_mbox(stream, size=before.st_size):
                 ends_at = message.start + message.length
@@ -74,11 +76,8 @@ class MboxFile:
             uri = f"{uri};{repeated[first] + 1}"
         self._places[_short(uri)] = (message.start, message.length)
         if message.length > self._max_file_bytes:
-            return SkippedItem(
-                uri=uri,
-                reason=f"the message has {message.length:,} bytes, more than the "
-                f"{self._max_file_bytes:,} allowed",
-            )
+            reason = too_large(message.length, self._max_file_bytes, what="message")
+            return SkippedItem(uri=uri, reason=reason)
         return SourceItem(uri=uri, fingerprint=message.digest, size_bytes=message.length)
 
     def read(self, item: SourceItem) -> RawDocument:
@@ -92,7 +91,9 @@ class MboxFile:
                 pass
         place = self._places.get(_short(item.uri))
         if place is None:
-            raise TransientSourceError("the message is not in the mbox any more")
+            raise TransientSourceError(
+                "the message is not in the mbox any more", worth_waiting=False
+            )
         start, length = place
         try:
             stream = self._opened()
@@ -123,12 +124,15 @@ class MboxFile:
         """The file, the same until it is closed: a mailer may put another in its place."""
         if self._stream is None:
             if not self._path.is_file():
-                raise TransientSourceError(f"the mbox {self._path.name} is not there any more")
+                raise TransientSourceError(
+                    f"the mbox {self._path.name} is not there any more", worth_waiting=False
+                )
             try:
                 self._stream = self._path.open("rb")
             except OSError as error:
                 raise TransientSourceError(
-                    f"the mbox {self._path.name} cannot be opened: {error.strerror}"
+                    f"the mbox {self._path.name} cannot be opened: {error.strerror}",
+                    worth_waiting=False,
                 ) from error
         return self._stream
 

@@ -19,9 +19,17 @@ from urllib.parse import quote
 from ragmem.errors import PermanentSourceError, TransientSourceError
 from ragmem.types import RawDocument, SkippedItem, SourceItem
 
-from .export_folder import Export, ExportFile, is_hidden, open_export, place_of, too_large
+from .export_folder import (
+    Export,
+    ExportFile,
+    is_hidden,
+    open_export,
+    place_of,
+    unwrapped_names,
+)
+from .file_reasons import no_parser, suffix_of, too_large
 from .json_values import as_dict, as_text, digest
-from .notes_documents import Kind, Notes, attachment_document, canvas_text, note_document, suffix_of
+from .notes_documents import Kind, Notes, attachment_document, canvas_text, note_document
 from .notes_links import NoteLinks, notion_id
 
 _MEBIBYTE = 1024 * 1024
@@ -112,11 +120,7 @@ class NotesConnector:
             suffix = suffix_of(file.name)
             fingerprint = f"{file.stamp}-{names}" if suffix in _LINKING else file.stamp
             yield SourceItem(uri=uri, fingerprint=fingerprint, size_bytes=file.size_bytes)
-        if notes.export.unlisted:
-            raise TransientSourceError(
-                f"{len(notes.export.unlisted)} folders could not be listed, so nothing is taken as "
-                f"deleted: {'; '.join(notes.export.unlisted[:5])}"
-            )
+        notes.export.check_listing()
 
     def fetch(self, item: SourceItem) -> RawDocument:
         """Read one note or attachment.
@@ -198,7 +202,7 @@ class NotesConnector:
         suffix = suffix_of(file.name)
         own = suffix in (".md", ".canvas")
         if self._suffixes is not None and suffix not in self._suffixes and not own:
-            return f"no parser for {suffix or 'suffixless'} files"
+            return no_parser(suffix)
         if file.size_bytes > self._max_file_bytes:
             return too_large(file.size_bytes, self._max_file_bytes)
         return ""
@@ -226,9 +230,7 @@ def _is_passed(file: ExportFile) -> bool:
 
 def _kind_of(names: set[str]) -> Kind | None:
     """The application that files of these names are from, where they leave no doubt."""
-    while len({name.partition("/")[0] for name in names}) == 1 and "/" in min(names):
-        # The folder that some archives hold everything in.
-        names = {name.partition("/")[2] for name in names} - {""}
+    names = unwrapped_names(names)
     if any(name.startswith(".obsidian/") for name in names):
         return "obsidian"
     if "logseq/config.edn" in names:

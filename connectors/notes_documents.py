@@ -6,7 +6,6 @@ What stands in a note is in `notes_text` and `notes_properties`.
 from __future__ import annotations
 
 import json
-import os
 import re
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -17,6 +16,8 @@ from ragmem.errors import PermanentSourceError
 from ragmem.types import MetadataValue, RawDocument
 
 from .export_folder import Export, ExportFile
+from .file_reading import printable
+from .file_reasons import suffix_of
 from .json_values import as_dict, as_dicts, as_line, as_text, joined
 from .notes_links import NoteLinks, notion_id, without_ids
 from .notes_properties import (
@@ -129,7 +130,7 @@ def _resolved(notes: Notes, file: ExportFile, targets: list[str]) -> tuple[str, 
 
 
 def _place(notes: Notes, file: ExportFile) -> dict[str, MetadataValue]:
-    path = os.fsencode(file.name).decode("utf-8", "replace")
+    path = printable(file.name)
     folder = str(PurePosixPath(path).parent)
     shown = without_ids(folder) if notes.kind == "notion" else folder
     return {
@@ -140,7 +141,7 @@ def _place(notes: Notes, file: ExportFile) -> dict[str, MetadataValue]:
 
 
 def _shown_name(notes: Notes, file: ExportFile) -> str:
-    name = os.fsencode(PurePosixPath(file.name).name).decode("utf-8", "replace")
+    name = printable(PurePosixPath(file.name).name)
     name = " ".join(name.split())
     if notes.kind == "notion":
         return without_ids(name)
@@ -169,8 +170,3 @@ def canvas_text(content: bytes) -> str:
         ]
     parts += [as_line(edge.get("label")) for edge in as_dicts(canvas.get("edges"))]
     return joined(parts)
-
-
-def suffix_of(name: str) -> str:
-    """The lower-case suffix of a path."""
-    return PurePosixPath(name).suffix.lower()

@@ -10,6 +10,8 @@ from datetime import date
 
 from ragmem.types import MetadataValue
 
+from .storable_text import storable
+
 _FRONT = re.compile(r"\A---[ \t]*\r?\n(.*?)(?:^)(?:---|\.\.\.)[ \t]*(?:\r?\n|\Z)", re.S | re.M)
 _LOGSEQ = re.compile(r"^(?:- )?([A-Za-z][\w-]*):: *(.*)$")
 _NOTION = re.compile(r"^([A-Z][\w /()-]{0,40}): (\S.*)$")
@@ -115,4 +117,4 @@ def _scalar(value: object) -> str | int | float | bool:
 def _clean(text: str) -> str:
     """A text that every store holds, its links readable."""
     readable = _WIKI.sub(lambda match: (match[2] or match[1]).strip(), text)
-    return readable.replace("\0", "").encode("utf-8", "replace").decode().strip()
+    return storable(readable).strip()

@@ -7,7 +7,6 @@ each kind of place is asked is the business of `remote_objects` and its neighbou
 from __future__ import annotations
 
 import os
-import unicodedata
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import ClassVar
@@ -16,8 +15,16 @@ from urllib.parse import urlsplit
 from ragmem.errors import TransientSourceError, UnknownSource, UsageError
 from ragmem.types import Metadata, RawDocument, SkippedItem, SourceItem
 
+from .file_reasons import (
+    CONTROL_CHARACTERS,
+    EMPTY,
+    has_control_characters,
+    no_parser,
+    suffix_of,
+    too_large,
+)
 from .remote_location import RemoteLocation, locate
-from .remote_store import Body, Entry, RemoteStore, too_large
+from .remote_store import Body, Entry, RemoteStore
 
 _MEBIBYTE = 1024 * 1024
 _SCHEMES = frozenset({"s3", "gs", "az", "sftp", "zip", "github"})
@@ -147,13 +154,13 @@ class RemoteFilesConnector:
 
     def _objection(self, entry: Entry) -> str:
         path = PurePosixPath(self._location.path_of(entry.key))
-        if any(unicodedata.category(each) in ("Cc", "Cs", "Zl", "Zp") for each in path.name):
-            return "the name has control characters such as a newline; rename it"
-        suffix = _suffix_of(path)
+        if has_control_characters(path.name):
+            return CONTROL_CHARACTERS
+        suffix = suffix_of(path.name)
         if self._suffixes is not None and suffix not in self._suffixes:
-            return f"no parser for {suffix or 'suffixless'} files"
+            return no_parser(suffix)
         if entry.size_bytes == 0:
-            return "the file is empty"
+            return EMPTY
         if entry.size_bytes is not None and entry.size_bytes > self._max_file_bytes:
             return too_large(entry.size_bytes, self._max_file_bytes)
         return ""
@@ -236,9 +243,3 @@ def _metadata(path: PurePosixPath, body: Body) -> Metadata:
     if body.modified_at is not None:
         told["modified_at"] = body.modified_at.isoformat()
     return told
-
-
-def _suffix_of(path: PurePosixPath) -> str:
-    """The lower-case suffix; the end of a version number (`Apache-2.0`) is none."""
-    suffix = path.suffix.lower()
-    return "" if suffix[1:].isdigit() else suffix

@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 from ragmem.errors import PermanentSourceError, SourceError, TransientSourceError
 
+from .file_reasons import LINK
 from .remote_faults import seconds_in
 from .remote_store import Body, Entry, check_size, vanished
 
@@ -146,5 +147,5 @@ def _entry(blob: Mapping[str, object]) -> Entry:
         key=str(blob["path"]),
         fingerprint=str(blob["sha"]),
         size_bytes=size if isinstance(size, int) else None,
-        problem="a symbolic link" if blob.get("mode") == _LINK_MODE else "",
+        problem=LINK if blob.get("mode") == _LINK_MODE else "",
     )

@@ -12,7 +12,9 @@ from functools import cached_property
 from pathlib import Path
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
-from ragmem.errors import PermanentSourceError, UnknownSource, UsageError
+from ragmem.errors import UnknownSource, UsageError
+
+from .file_reasons import IGNORED_FOLDERS, is_hidden_name, outside
 
 _MAGIC = re.compile(r"[*?\[]")
 _ESCAPED_MAGIC = re.compile(r"%(2A|3F|5B)", re.IGNORECASE)
@@ -21,8 +23,6 @@ _SECRETS = re.compile(
     r"|api_?key|key|auth",
     re.IGNORECASE,
 )
-_IGNORED_PARTS = frozenset({"__MACOSX", "__pycache__", "node_modules"})
-_IGNORED_FILES = frozenset({"thumbs.db", "desktop.ini"})
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class RemoteLocation:
         rest = uri.removeprefix(f"{self.base}/")
         key = rest if self.is_url else unquote(rest)
         if not uri.startswith(f"{self.base}/") or not self.admits(key):
-            raise PermanentSourceError(f"not within {self.uri}: add it by itself")
+            raise outside(self.uri)
         return key
 
 
@@ -197,5 +197,5 @@ def _host(netloc: str) -> str:
 
 def _is_ignored(path: str) -> bool:
     parts = path.split("/")
-    hidden = any(part.startswith((".", "~$")) and part not in (".", "..") for part in parts)
-    return hidden or not _IGNORED_PARTS.isdisjoint(parts) or parts[-1].lower() in _IGNORED_FILES
+    hidden = any(is_hidden_name(part) and part not in (".", "..") for part in parts)
+    return hidden or not IGNORED_FOLDERS.isdisjoint(parts)

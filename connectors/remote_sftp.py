@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from ragmem.errors import MissingExtra, SourceError, TransientSourceError
 
+from .file_reasons import IRREGULAR, LINK
 from .remote_location import RemoteLocation
 from .remote_store import Body, Entry, check_size, vanished
 
@@ -225,9 +226,9 @@ def _entry(key: str, status: SFTPAttributes) -> Entry:
     mode = status.st_mode
     problem = ""
     if mode is not None and stat.S_ISLNK(mode):
-        problem = "a symbolic link; add its target by itself"
+        problem = LINK
     elif mode is not None and not stat.S_ISREG(mode):
-        problem = "not a regular file (a pipe, socket or device)"
+        problem = IRREGULAR
     is_known = status.st_mtime is not None and status.st_size is not None
     return Entry(
         key=key,

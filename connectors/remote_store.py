@@ -63,11 +63,6 @@ class RemoteStore(Protocol):
         ...
 
 
-def too_large(size: int, limit: int) -> str:
-    """Why a file over the limit is not read."""
-    return f"the file has {size:,} bytes, more than the {limit:,} allowed; raise max_file_bytes"
-
-
 def check_size(size: int, max_bytes: int) -> None:
     """Let content pass that keeps to the limit.
 

@@ -10,16 +10,14 @@ import threading
 import zipfile
 import zlib
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 from ragmem.errors import PermanentSourceError, TransientSourceError
 
+from .file_reasons import LINK
 from .remote_store import Body, Entry, vanished
+from .zip_members import is_encrypted, is_link, modified_at
 
-_ENCRYPTED = 0x1
-_LINK_MODE = 0o120000
-_MODE_MASK = 0o170000
 _MOST_MEMBERS = 1_000_000
 
 
@@ -43,7 +41,8 @@ class ZipStore:
         members = self._opened().infolist()
         if len(members) > _MOST_MEMBERS:
             raise TransientSourceError(
-                f"{self._path.name} has {len(members):,} members, more than {_MOST_MEMBERS:,}"
+                f"{self._path.name} has {len(members):,} members, more than {_MOST_MEMBERS:,}",
+                worth_waiting=False,
             )
         times_seen: dict[str, int] = {}
         for member in members:
@@ -88,7 +87,7 @@ class ZipStore:
                 f"declares {member.file_size:,} bytes and unpacks to {len(content):,}: damaged, or "
                 "made to fill the disk"
             )
-        return Body(content=content, modified_at=_time_of(member))
+        return Body(content=content, modified_at=modified_at(member))
 
     def close(self) -> None:
         """Close the archive."""
@@ -117,16 +116,8 @@ def _objection(member: zipfile.ZipInfo, times_seen: int) -> str:
         return "its name leads out of the archive; nothing good is called so"
     if times_seen > 1:
         return f"the archive has {times_seen} members of this name; which one is meant is unknown"
-    if member.flag_bits & _ENCRYPTED:
+    if is_encrypted(member):
         return "encrypted; unpack it with its password and add the file"
-    if (member.external_attr >> 16) & _MODE_MASK == _LINK_MODE:
-        return "a symbolic link"
+    if is_link(member):
+        return LINK
     return ""
-
-
-def _time_of(member: zipfile.ZipInfo) -> datetime | None:
-    """The member's time; archives tell no zone, so it is read as UTC to be the same everywhere."""
-    try:
-        return datetime(*member.date_time, tzinfo=UTC)
-    except ValueError:
-        return None

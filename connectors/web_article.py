@@ -121,7 +121,7 @@ def _judge(page: HtmlElement, url: str) -> _Judgement:
     told: dict[str, MetadataValue | None] = {
         # Longer ones are whole boxes of the page.
         "author": author if len(author) <= _LONGEST_AUTHOR else None,
-        "date": found.date,
+        "published_at": found.date,
         # Where the page names none, it is the host again.
         "site": found.sitename if found.sitename not in url.split("/") else None,
         "description": found.description,

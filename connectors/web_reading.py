@@ -10,6 +10,7 @@ from collections.abc import Callable
 from ragmem.errors import PermanentSourceError
 from ragmem.ports import Notes
 
+from .file_reasons import no_parser
 from .guarded_http import GuardedHttp, Reply, Validators, shown_url
 from .web_notes import read_note, write_note
 from .web_page import Page, page_of, suffix_of_reply
@@ -102,7 +103,7 @@ class PageReader:
     def _noted(self, url: str, reply: Reply) -> Page:
         if not self._is_readable(reply):
             kind = suffix_of_reply(reply).strip() or reply.media_type
-            page = Page(address=reply.url, reason=f"no parser for {kind} files")
+            page = Page(address=reply.url, reason=no_parser(kind))
         else:
             page = page_of(reply, respect_robots=self._respect_robots)
         write_note(self._notes, url, reply, page, reading=self._reading)

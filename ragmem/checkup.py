@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
 
+from ragmem.connecting import check_connectors
 from ragmem.errors import RagmemError, StoreCorrupt, StoreMissing
 from ragmem.opening import indexes_current
 from ragmem.parts import Parts, Replacements
@@ -41,6 +42,7 @@ def examine(
         replacements: parts of the caller's own.
     """
     findings = [_python(), *(_library(name) for name in _LIBRARIES), *_top_level_names()]
+    findings += _connectors()
     parts = Parts(store, settings, replacements=replacements)
     try:
         findings += [_embedder(parts), _chat(parts), _store(parts)]
@@ -78,6 +80,13 @@ def _top_level_names() -> list[Finding]:
             )
         findings.append(Finding(healthy=not others, text=text))
     return findings
+
+
+def _connectors() -> list[Finding]:
+    checked = check_connectors()
+    whole = ", ".join(name for name, problem in checked.items() if not problem)
+    broken = [Finding(healthy=False, text=problem) for problem in checked.values() if problem]
+    return [Finding(healthy=True, text=f"connectors: {whole}"), *broken]
 
 
 def _embedder(parts: Parts) -> Finding:

@@ -45,9 +45,17 @@ ConnectorClass = Any
 """A class whose instances are `Connector`s: `kind(location, **options)`."""
 
 
-def connector_names() -> list[str]:
-    """The names of the installed connectors."""
-    return sorted(_installed())
+def check_connectors() -> dict[str, str]:
+    """The installed connectors by name, each with what keeps it from being loaded, if anything."""
+    found: dict[str, str] = {}
+    for name, entry_point in sorted(_installed().items()):
+        try:
+            _loaded(entry_point)
+        except UsageError as error:
+            found[name] = str(error)
+        else:
+            found[name] = ""
+    return found
 
 
 def connector_name(source: SourceDescription) -> str:

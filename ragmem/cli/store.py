@@ -131,7 +131,10 @@ def _ended(source: SourceStatus) -> str:
     again = "; ragmem ingest --retry-failed tries again"
     if source.status == "interrupted":
         return f"interrupted, began {when}{again}"
-    return f"{source.status} {when}{again if source.status == 'failed' else ''}"
+    if source.status == "failed":
+        why = f" ({source.reason})" if source.reason else ""
+        return f"failed {when}{why}{again}"
+    return f"{source.status} {when}"
 
 
 def _print_duplicates(reader: StoreReader, *, scope: Scope, as_json: bool) -> None:

@@ -90,7 +90,10 @@ class SyncEngine:
         try:
             complete = run.run()
         finally:
-            job.finish("done" if complete else "failed")
+            reasons = tally.reasons_of(source.uri)
+            if not complete and not reasons:
+                reasons = ["it was stopped before its end"]
+            job.finish("done" if complete else "failed", reason="; ".join(reasons))
         return tally.report()
 
     def _run(
@@ -158,10 +161,16 @@ class _RunningJob:
         with self._store.writing() as connection:
             put_counts(connection, self._job_id, self._tally.counts())
 
-    def finish(self, status: JobStatus) -> None:
+    def finish(self, status: JobStatus, *, reason: str) -> None:
         """Note how the run ended."""
         with self._store.writing() as connection:
-            finish_job(connection, self._job_id, status=status, counts=self._tally.counts())
+            finish_job(
+                connection,
+                self._job_id,
+                status=status,
+                counts=self._tally.counts(),
+                reason=reason,
+            )
 
 
 def _belt_sizes(connector: Connector) -> BeltSizes:

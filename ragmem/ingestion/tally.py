@@ -78,6 +78,10 @@ class Tally:
         self._failed.append(ItemReport(uri=uri, reason=reason))
         self._tell("failed", uri, reason)
 
+    def reasons_of(self, uri: str) -> list[str]:
+        """Why this URI failed, each reason once."""
+        return list(dict.fromkeys(each.reason for each in self._failed if each.uri == uri))
+
     def skipped(self, uri: str, reason: str) -> None:
         """An item was left out on purpose."""
         self._skipped.append(ItemReport(uri=uri, reason=reason))

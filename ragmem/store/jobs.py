@@ -19,13 +19,18 @@ JobStatus = Literal["running", "done", "failed"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One run over one source; a run that was killed stays `running` until the next one starts."""
+    """One run over one source; a run that was killed stays `running` until the next one starts.
+
+    Attributes:
+        reason: why the source as a whole failed; empty otherwise.
+    """
 
     id: int
     status: JobStatus
     started_at: datetime
     finished_at: datetime | None
     counts: Mapping[str, int] = field(default_factory=dict)
+    reason: str = ""
 
 
 def start_job(connection: Connection, source_id: int) -> int:
@@ -49,13 +54,18 @@ def start_job(connection: Connection, source_id: int) -> int:
 
 
 def finish_job(
-    connection: Connection, job_id: int, *, status: JobStatus, counts: Mapping[str, int]
+    connection: Connection,
+    job_id: int,
+    *,
+    status: JobStatus,
+    counts: Mapping[str, int],
+    reason: str = "",
 ) -> None:
     """Note how a run ended."""
     connection.execute(
         update(jobs)
         .where(jobs.c.id == job_id)
-        .values(status=status, finished_at=utc_now(), counts=dict(counts))
+        .values(status=status, finished_at=utc_now(), counts=dict(counts), reason=reason)
     )
 
 
@@ -76,4 +86,5 @@ def last_job(connection: Connection, source_id: int) -> Job | None:
         started_at=row["started_at"],
         finished_at=row["finished_at"],
         counts=row["counts"],
+        reason=row["reason"],
     )

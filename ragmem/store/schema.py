@@ -175,6 +175,7 @@ jobs = Table(
     Column("started_at", DateTime, nullable=False),
     Column("finished_at", DateTime, nullable=True),
     Column("counts", JSON, nullable=False),
+    Column("reason", Text, nullable=False, server_default=""),
     Index(None, "source_id"),
 )
 

@@ -29,6 +29,7 @@ class SourceStatus:
             `interrupted` (the process was killed) or `never`.
         counts: what the run did, by the names of `SyncReport`.
         failed: the items that cannot be read, with reasons.
+        reason: why the source as a whole failed; empty otherwise.
     """
 
     uri: str
@@ -38,6 +39,7 @@ class SourceStatus:
     finished_at: datetime | None
     counts: Mapping[str, int]
     failed: tuple[ItemReport, ...]
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +93,7 @@ def _source_status(connection: Connection, source: Source, *, nobody_writes: boo
         started_at=None if job is None else _with_zone(job.started_at),
         finished_at=None if job is None else _with_zone(job.finished_at),
         counts={} if job is None else job.counts,
+        reason="" if job is None else job.reason,
         failed=tuple(
             ItemReport(uri=item.uri, reason=item.reason)
             for item in failed_items(connection, source.id)

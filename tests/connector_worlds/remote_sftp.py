@@ -21,7 +21,7 @@ def opened(folder: Path) -> Iterator[RemoteFilesConnector]:
     (folder / ".ssh").mkdir()
     with sftp_server(folder / "served") as server:
         (folder / ".ssh/known_hosts").write_text(server.known_hosts)
-        environment = {"HOME": str(folder), "RAGMEM_SFTP_PASSWORD": PASSWORD}
+        environment = {"HOME": str(folder), "SFTP_PASSWORD": PASSWORD}
         with patch.dict(os.environ, environment):
             os.environ.pop("SSH_AUTH_SOCK", None)
             connector = RemoteFilesConnector(f"sftp://{USER}@127.0.0.1:{server.port}/docs")

@@ -227,10 +227,10 @@ def test_entries_with_the_text_of_their_pages(server: WebServer, connect: Connec
     assert "a great deal more" in str(raw.content)
     assert raw.title == "Duck news & more"
     assert raw.metadata["tags"] == ("Birds", "Water")
-    assert raw.metadata["authors"] == ("Ana Lind",)
+    assert raw.metadata["author"] == ("Ana Lind",)
     assert raw.metadata["feed"] == "Ducks & geese"
     assert raw.metadata["text_from"] == "page"
-    assert raw.metadata["published"] == "2026-03-03T10:00:00+01:00"
+    assert raw.metadata["published_at"] == "2026-03-03T10:00:00+01:00"
     assert raw.modified_at == datetime(2026, 3, 3, 9, tzinfo=UTC)
     assert "Second" in str(connector.fetch(second).content)
 

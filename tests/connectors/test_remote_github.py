@@ -78,7 +78,7 @@ def test_listed_by_one_request_with_the_blobs_as_versions(hub: tuple[Hub, str]) 
     assert first.fingerprint == f"{2:040x}"
     assert connector.fetch(first).content == b"text"
     reasons = [each.reason for each in found if isinstance(each, SkippedItem)]
-    assert reasons == ["a symbolic link", "no parser for .png files"]
+    assert reasons == ["a symbolic link; add its target by itself", "no parser for .png files"]
     connector.close()
 
 

@@ -186,7 +186,7 @@ def test_files_and_pictures(server: WebServer, connect: Connect) -> None:
         "/e.txt": "e.txt",
     }
     assert walk.documents["/b"].content == b"%PDF-1.7 y"
-    assert walk.skipped == {"/d.zip": "no parser for .zip files"}
+    assert walk.skipped == {"/d.zip": "no parser for .zip files: unpack it"}
     assert "/c.png" not in server.paths()
 
 
@@ -469,7 +469,7 @@ def test_the_main_part_with_what_is_known_of_it(server: WebServer, connect: Conn
     assert raw.title == "Ducks in winter"
     assert raw.metadata["author"] == "Ana Lind"
     assert raw.metadata["site"] == "Duck News"
-    assert raw.metadata["date"] == "2026-02-03"
+    assert raw.metadata["published_at"] == "2026-02-03"
     assert raw.modified_at is not None
     assert raw.content.startswith('<html lang="en">')
 

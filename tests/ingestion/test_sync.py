@@ -142,7 +142,8 @@ def test_a_listing_that_breaks_off_deletes_nothing(bench: Bench) -> None:
     assert counts(report) == (0, 1, 0, 0)
     assert report.failed == (ItemReport(uri="dict:all", reason="connection lost"),)
     assert bench.texts() == {"a": "ONE", "b": "two"}
-    assert bench.last_job("dict:all").status == "failed"
+    job = bench.last_job("dict:all")
+    assert (job.status, job.reason) == ("failed", "connection lost")
 
 
 def test_a_document_of_two_sources_stays_until_both_drop_it(bench: Bench) -> None:

@@ -63,3 +63,4 @@ def upgrade() -> None:
         ),
     )
     op.add_column("sources", sa.Column("description", sa.JSON(), nullable=True))
+    op.add_column("jobs", sa.Column("reason", sa.Text(), nullable=False, server_default=""))

@@ -1,0 +1,25 @@
+"""Opens files of this machine that anyone may replace meanwhile, and tells their names as text.
+
+How much of a file is read, and which files are, is for the connectors to say.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import BinaryIO
+
+
+def opened(path: Path) -> BinaryIO:
+    """A file for reading; a link put in its place is not followed, and a pipe does not block.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    return os.fdopen(os.open(path, flags | getattr(os, "O_BINARY", 0)), "rb")
+
+
+def printable(name: str) -> str:
+    """A name as text that every store holds: bytes that are no UTF-8 become U+FFFD."""
+    return os.fsencode(name).decode("utf-8", errors="replace")
