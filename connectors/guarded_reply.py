@@ -136,7 +136,9 @@ def judged(reply: Reply) -> Reply:
     advice = f": {_ADVICE[status]}" if status in _ADVICE else ""
     message = f"{shown_url(reply.url)} answered with status {status}{advice}"
     if status in _PASSING or status >= 500:
-        raise TransientSourceError(message, retry_after_seconds=_retry_after(reply))
+        raise TransientSourceError(
+            message, retry_after_seconds=retry_after_seconds(reply.headers.get("retry-after", ""))
+        )
     raise RefusedByStatus(message, status=status)
 
 
@@ -155,9 +157,9 @@ def shown_url(url: str) -> str:
     return address[:_LONGEST_SHOWN] + ("?…" if mark else "")
 
 
-def _retry_after(reply: Reply) -> float | None:
-    """The seconds that the server asks for, at most a day."""
-    text = reply.headers.get("retry-after", "").strip()
+def retry_after_seconds(text: str) -> float | None:
+    """The seconds that a Retry-After header asks for, at most a day; None where it is none."""
+    text = text.strip()
     if text.isascii() and text.isdecimal():
         # More digits than a day has seconds, and than `float` takes.
         seconds = float(text[:9]) if len(text) < 9 else _LONGEST_RETRY_SECONDS

@@ -133,11 +133,14 @@ def _place(notes: Notes, file: ExportFile) -> dict[str, MetadataValue]:
     path = printable(file.name)
     folder = str(PurePosixPath(path).parent)
     shown = without_ids(folder) if notes.kind == "notion" else folder
-    return {
+    place: dict[str, MetadataValue] = {
         "name": _shown_name(notes, file),
         "suffix": suffix_of(file.name),
         "folder": "" if shown == "." else shown,
     }
+    if file.modified_at is not None:
+        place["modified_at"] = file.modified_at.isoformat()
+    return place
 
 
 def _shown_name(notes: Notes, file: ExportFile) -> str:

@@ -25,6 +25,7 @@ from .file_reasons import (
 )
 from .remote_location import RemoteLocation, locate
 from .remote_store import Body, Entry, RemoteStore
+from .storable_text import storable
 
 _MEBIBYTE = 1024 * 1024
 _SCHEMES = frozenset({"s3", "gs", "az", "sftp", "zip", "github"})
@@ -154,7 +155,7 @@ class RemoteFilesConnector:
 
     def _objection(self, entry: Entry) -> str:
         path = PurePosixPath(self._location.path_of(entry.key))
-        if has_control_characters(path.name):
+        if has_control_characters(path.name) or storable(path.name) != path.name:
             return CONTROL_CHARACTERS
         suffix = suffix_of(path.name)
         if self._suffixes is not None and suffix not in self._suffixes:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 from ragmem.errors import PermanentSourceError, SourceError, TransientSourceError
 
+from .guarded_reply import retry_after_seconds
+
 _REFUSED_CREDENTIALS = frozenset(
     {
         "AuthenticationFailed",
@@ -118,14 +120,9 @@ def _facts(error: BaseException) -> _Facts:
             return _Facts(
                 status=status,
                 code="" if code.isdecimal() else code,
-                retry_after_seconds=seconds_in(headers.get("retry-after")),
+                retry_after_seconds=retry_after_seconds(str(headers.get("retry-after") or "")),
             )
     return _Facts()
-
-
-def seconds_in(text: str | None) -> float | None:
-    """The seconds of a Retry-After header, None when it holds no number."""
-    return float(text) if text is not None and text.isascii() and text.isdecimal() else None
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

@@ -17,7 +17,7 @@ from urllib.parse import quote
 from ragmem.errors import PermanentSourceError, SourceError, TransientSourceError
 
 from .file_reasons import LINK
-from .remote_faults import seconds_in
+from .guarded_reply import retry_after_seconds
 from .remote_store import Body, Entry, check_size, vanished
 
 if TYPE_CHECKING:
@@ -121,10 +121,11 @@ class GithubStore:
         return bytes(content)
 
     def _refusal(self, status: int, headers: Mapping[str, str], key: str) -> SourceError:
-        wait = seconds_in(headers.get("retry-after"))
+        wait = retry_after_seconds(headers.get("retry-after", ""))
         if wait is None and headers.get("x-ratelimit-remaining") == "0":
-            reset = seconds_in(headers.get("x-ratelimit-reset"))
-            wait = max(0.0, reset - time.time()) if reset is not None else None
+            reset = headers.get("x-ratelimit-reset", "")
+            is_time = reset.isascii() and reset.isdecimal()
+            wait = max(0.0, float(reset) - time.time()) if is_time else None
         if status == 429 or (status == 403 and wait is not None):
             return TransientSourceError(
                 "GitHub's rate limit is used up; GITHUB_TOKEN raises it", retry_after_seconds=wait

@@ -83,7 +83,8 @@ class RemoteLocation:
 
     def item_uri(self, key: str) -> str:
         """The URI of a file."""
-        return f"{self.base}/{key if self.is_url else quote(key)}"
+        quoted = key if self.is_url else quote(key, errors="replace")
+        return f"{self.base}/{quoted}"
 
     def key_of(self, uri: str) -> str:
         """The key of a file from its URI.

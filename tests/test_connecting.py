@@ -14,7 +14,7 @@ from connectors.files import FilesConnector
 from connectors.git import GitConnector
 from connectors.notes import NotesConnector
 from ragmem import SourceDescription, UnknownSource, UsageError
-from ragmem.connecting import connect, connector_name, connector_names
+from ragmem.connecting import check_connectors, connect, connector_name
 
 Install = Callable[..., None]
 
@@ -271,3 +271,7 @@ def test_a_location_that_the_system_cannot_look_up_is_refused(here: Path) -> Non
     for location in ("a\0b", "x" * 5000, "deep/" * 2000, "~nobody-here/docs"):
         with pytest.raises(UsageError):
             made(location)
+
+
+def test_the_connectors_of_ours_can_all_be_loaded() -> None:
+    assert set(check_connectors().values()) == {""}

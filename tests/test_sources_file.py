@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ragmem import MetadataMapping, UsageError
-from ragmem.connecting import connect, connector_name, connector_names
+from ragmem.connecting import check_connectors, connect, connector_name
 from ragmem.sources_file import ListedSource, read_sources_file
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "sources.yaml"
@@ -155,7 +155,7 @@ def test_the_example_is_right_and_shows_every_connector(
     sources = [
         each.request.source for each in read(tmp_path, re.sub("(?m)^  # (?=[- ])", "  ", written))
     ]
-    assert {connector_name(source) for source in sources} == set(connector_names())
+    assert {connector_name(source) for source in sources} == set(check_connectors())
     problems: list[str] = []
     for source in sources:
         try:

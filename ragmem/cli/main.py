@@ -1,6 +1,7 @@
 """Runs a command and turns what it raises into a message and an exit code.
 
-0 done, 1 failed, 2 wrong usage, 3 done with failed or skipped items.
+0 done, 1 failed, 2 wrong usage, 3 done with failed or skipped items,
+130 interrupted.
 """
 
 from __future__ import annotations

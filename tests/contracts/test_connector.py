@@ -8,10 +8,12 @@ from pathlib import Path
 import connector_worlds
 import pytest
 
+from ragmem.connecting import connect
 from ragmem.errors import SourceError
 from ragmem.ports import Closes, Connector
-from ragmem.types import SkippedItem, SourceItem
+from ragmem.types import SkippedItem, SourceDescription, SourceItem
 
+NEEDS_OPTIONS = frozenset({"database", "llama_index"})
 WORLDS = [module.name for module in pkgutil.iter_modules(connector_worlds.__path__)]
 
 
@@ -39,6 +41,16 @@ def test_the_source_has_a_stable_uri(connector: Connector) -> None:
     list(connector.discover())
     assert connector.source_uri == before
     assert ":" in before
+
+
+def test_the_source_uri_is_a_location_again(
+    connector: Connector, request: pytest.FixtureRequest
+) -> None:
+    if request.node.callspec.params["connector"] in NEEDS_OPTIONS:
+        pytest.skip("what is read stands in its options")
+    again = connect(SourceDescription(location=connector.source_uri), defaults={})
+    assert type(again) is type(connector)
+    assert again.source_uri == connector.source_uri
 
 
 def test_items_can_be_fetched(connector: Connector) -> None:
