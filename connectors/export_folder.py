@@ -21,7 +21,7 @@ from urllib.parse import unquote
 
 from ragmem.errors import PermanentSourceError, TransientSourceError, UnknownSource
 
-from .file_reading import opened
+from .file_reading import opened, unreadable
 from .file_reasons import LINK, incomplete, is_hidden_name, too_large
 from .zip_members import is_encrypted, is_link, modified_at
 
@@ -106,7 +106,7 @@ class Export:
                 error
             )
         except OSError as error:
-            raise TransientSourceError(f"{name} could not be read: {error.strerror}") from error
+            raise unreadable(name, error) from error
 
 
 def place_of(location: str | Path, schemes: frozenset[str]) -> tuple[Path, str]:
@@ -174,9 +174,7 @@ def open_export(
                 f"{path.name} is no readable ZIP ({error}); download it again", worth_waiting=False
             ) from error
         except OSError as error:
-            raise TransientSourceError(
-                f"{path} cannot be opened: {error.strerror}", worth_waiting=False
-            ) from error
+            raise unreadable(str(path), error) from error
         files = {file.name: file for file in sorted(found, key=lambda file: file.name)}
         yield Export(files=files, unlisted=tuple(unlisted))
 

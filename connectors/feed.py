@@ -12,15 +12,17 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
-from ragmem.errors import PermanentSourceError, TransientSourceError, UnknownSource, UsageError
+from ragmem.errors import PermanentSourceError, UnknownSource, UsageError
 from ragmem.ports import Notes
 from ragmem.types import MetadataValue, RawDocument, SourceItem
 
 from .feed_entries import Entry, Feed, plain_text, read_feed
 from .file_location import path_of
+from .file_reading import unreadable
 from .guarded_http import GuardedHttp, Reply
+from .http_location import http_path
 from .web_address import plain_address
 from .web_notes import NoNotes
 from .web_page import Page
@@ -51,8 +53,8 @@ class FeedConnector:
     @classmethod
     def recognizes(cls, location: str) -> bool:
         """Whether the location is a feed by its name: `…/feed`, `…/rss.xml`, `….atom`."""
-        if location.lower().startswith(("http://", "https://")):
-            return _FEED_PATH.search(urlsplit(location).path) is not None
+        if (path := http_path(location)) is not None:
+            return _FEED_PATH.search(path) is not None
         return location.lower().endswith(_FILE_SUFFIXES) and _file_at(location) is not None
 
     def __init__(
@@ -211,7 +213,7 @@ class FeedConnector:
             with path.open("rb") as stream:
                 content = stream.read(_LARGEST_FEED + 1)
         except OSError as error:
-            raise TransientSourceError(f"{path}: {error.strerror}", worth_waiting=False) from error
+            raise unreadable(str(path), error) from error
         if len(content) > _LARGEST_FEED:
             raise PermanentSourceError(f"{path} has more than {_LARGEST_FEED:,} bytes")
         return read_feed(content, base="")
@@ -252,7 +254,10 @@ def _file_at(location: str | Path) -> Path | None:
     text = str(location)
     if _REMOTE.match(text):
         return None
-    path = path_of(text) if text[:5].lower() == "file:" else Path(text).expanduser()
+    try:
+        path = path_of(text) if text[:5].lower() == "file:" else Path(text).expanduser()
+    except ValueError:
+        return None
     return path.absolute() if path.is_file() else None
 
 

@@ -52,11 +52,8 @@ def locate(location: str | Path) -> FileLocation:
     text = os.fspath(location)
     glob = ""
     if text[:5].lower() == "file:":
-        split = urlsplit(text)
-        if split.netloc not in ("", "localhost"):
-            raise UnknownSource(f"{text}: a file URI names no other machine; mount the folder")
-        glob = unquote(split.query.removeprefix(_GLOB_QUERY))
-        path = path_of(text)
+        path = local_path_of(text)
+        glob = unquote(urlsplit(text).query.removeprefix(_GLOB_QUERY))
     else:
         path = Path(text).expanduser()
     path = Path(os.path.abspath(path))  # noqa: PTH100 - `resolve` would follow links
@@ -71,6 +68,25 @@ def locate(location: str | Path) -> FileLocation:
     if not root.is_dir():
         raise UnknownSource(f"{location}: the folder {root} does not exist")
     return FileLocation(root=root, pattern=path.parts[fixed:])
+
+
+def local_path_of(uri: str) -> Path:
+    """The path that a URI names on this machine.
+
+    Raises:
+        UnknownSource: it names another machine, or is no URI.
+    """
+    try:
+        host = urlsplit(uri).netloc
+    except ValueError as error:
+        raise UnknownSource(f"{uri}: {error}") from error
+    if host not in ("", "localhost"):
+        scheme = uri.partition(":")[0]
+        raise UnknownSource(
+            f"{uri}: files are read of no other machine; mount its folder, or, for a path on this "
+            f"one, write three slashes: {scheme}:///path"
+        )
+    return path_of(uri)
 
 
 def path_of(uri: str) -> Path:

@@ -9,6 +9,8 @@ import os
 from pathlib import Path
 from typing import BinaryIO
 
+from ragmem.errors import TransientSourceError
+
 
 def opened(path: Path) -> BinaryIO:
     """A file for reading; a link put in its place is not followed, and a pipe does not block.
@@ -18,6 +20,14 @@ def opened(path: Path) -> BinaryIO:
     """
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     return os.fdopen(os.open(path, flags | getattr(os, "O_BINARY", 0)), "rb")
+
+
+def unreadable(what: str, error: OSError) -> TransientSourceError:
+    """The error for what could not be read; waiting brings back no file, and lets nobody in."""
+    is_for_good = isinstance(error, FileNotFoundError | PermissionError)
+    return TransientSourceError(
+        f"{what} cannot be read: {error.strerror}", worth_waiting=not is_for_good
+    )
 
 
 def printable(name: str) -> str:

@@ -62,6 +62,11 @@ def too_large(size: int, limit: int, *, what: str = "file") -> str:
     return f"the {what} has {size:,} bytes, more than the {limit:,} allowed; raise max_file_bytes"
 
 
+def too_long(limit: int) -> PermanentSourceError:
+    """The error for content over the limit, where nobody told its size before."""
+    return PermanentSourceError(f"longer than the {limit:,} bytes allowed; raise max_file_bytes")
+
+
 def outside(source_uri: str) -> PermanentSourceError:
     """The error for an item that does not belong to the source."""
     return PermanentSourceError(f"not within {source_uri}: add it by itself")

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import os
 import re
-import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote, unquote, unquote_to_bytes, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from ragmem.errors import UnknownSource, UsageError
+
+from .file_location import local_path_of
+from .file_reasons import has_control_characters
+from .http_location import http_path
 
 REMOTE_SCHEMES = frozenset({"https", "http", "ssh", "git"})
 _SCP = re.compile(r"^(?:([\w.-]+)@)([\w.-]+):(?!//)(\S+)$")
@@ -42,8 +45,8 @@ class GitLocation:
 
 def is_unmistakable(location: str) -> bool:
     """Whether it can only be a repository: `git@host:path`, `https://…/repo.git`, a bare one."""
-    if location.startswith(("http://", "https://")):
-        return urlsplit(location).path.endswith(".git")
+    if (path := http_path(location)) is not None:
+        return path.endswith(".git")
     if _SCP.match(location) and not Path(location).exists():
         return location.startswith("git@") or location.endswith(".git")
     return location.rstrip("/").endswith(".git") and _is_git_folder(Path(location).expanduser())
@@ -57,7 +60,7 @@ def locate(location: str | Path) -> GitLocation:
         UsageError: it holds a password or a token.
     """
     text = os.fspath(location)
-    if any(unicodedata.category(character) == "Cc" for character in text):
+    if has_control_characters(text):
         raise UnknownSource(f"{text!r}: a location has no control characters")
     if "://" not in text:
         if (scp := _SCP.match(text)) and not Path(text).exists():
@@ -66,10 +69,7 @@ def locate(location: str | Path) -> GitLocation:
     scheme, _, rest = text.partition("://")
     scheme = scheme.lower().removeprefix("git+")
     if scheme == "file" or (scheme == "git" and rest.startswith("/")):
-        split = urlsplit(f"file://{rest}")
-        if split.netloc not in ("", "localhost"):
-            raise UnknownSource(f"{text}: a file URI names no other machine; clone it over ssh")
-        return local(Path(os.fsdecode(unquote_to_bytes(split.path))))
+        return local(local_path_of(f"file://{rest}"))
     return remote(f"{scheme}://{rest}")
 
 

@@ -120,7 +120,9 @@ def run(
     with reading(arguments, environment, timeout_seconds=timeout_seconds) as output:
         content = output.read(max_bytes + 1)
         if len(content) > max_bytes:
-            raise TransientSourceError(f"git {arguments[0]} wrote more than {max_bytes:,} bytes")
+            raise TransientSourceError(
+                f"git {arguments[0]} wrote more than {max_bytes:,} bytes", worth_waiting=False
+            )
     return content
 
 

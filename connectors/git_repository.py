@@ -222,7 +222,9 @@ def records(stream: IO[bytes]) -> Iterator[bytes]:
         *whole, rest = (rest + piece).split(b"\0")
         yield from whole
         if len(rest) > _MAX_RECORD_BYTES:
-            raise TransientSourceError("git wrote a name longer than a megabyte")
+            raise TransientSourceError(
+                "git wrote a name longer than a megabyte", worth_waiting=False
+            )
 
 
 def is_sha(text: str) -> bool:

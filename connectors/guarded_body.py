@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator
 
 from ragmem.errors import PermanentSourceError, TransientSourceError
 
+from .file_reasons import too_long
+
 GZIP_MAGIC = b"\x1f\x8b"
 _PIECE_BYTES = 1024 * 1024
 _GZIP = 16 + zlib.MAX_WBITS
@@ -27,13 +29,6 @@ def bounded(parts: Iterable[bytes], *, max_bytes: int) -> bytes:
         if len(body) > max_bytes:
             raise too_long(max_bytes)
     return bytes(body)
-
-
-def too_long(max_bytes: int) -> PermanentSourceError:
-    """The error for a body over the limit."""
-    return PermanentSourceError(
-        f"longer than the {max_bytes:,} bytes allowed; raise max_file_bytes to read it"
-    )
 
 
 def gunzipped(parts: Iterable[bytes]) -> Iterator[bytes]:

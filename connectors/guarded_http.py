@@ -20,8 +20,9 @@ from urllib.parse import urljoin, urlsplit
 
 from ragmem.errors import PermanentSourceError, SourceError, TransientSourceError
 
+from .file_reasons import too_long
 from .guarded_addresses import HostGuard, Resolver, resolve
-from .guarded_body import bounded, gunzipped, too_long
+from .guarded_body import bounded, gunzipped
 from .guarded_reply import (
     RefusedByStatus,
     Reply,

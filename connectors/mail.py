@@ -9,12 +9,11 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
-from urllib.parse import urlsplit
 
 from ragmem.errors import UnknownSource, UsageError
 from ragmem.types import RawDocument, SkippedItem, SourceItem
 
-from .file_location import path_of
+from .file_location import local_path_of
 from .mail_maildir import Maildir, is_maildir
 from .mail_mbox_file import MboxFile
 
@@ -110,11 +109,7 @@ def _path(location: str) -> Path:
     scheme, colon, rest = location.partition(":")
     if colon and scheme.lower() in {*_SCHEMES, "file"}:
         if rest.startswith("//"):
-            if urlsplit(location).netloc not in ("", "localhost"):
-                raise UnknownSource(
-                    f"{location}: a mailbox on this machine has three slashes ({scheme}:///path)"
-                )
-            return path_of(location)
+            return local_path_of(location)
         location = rest
     return Path(os.path.abspath(Path(location).expanduser()))  # noqa: PTH100 - keeps links
 

@@ -17,7 +17,7 @@ from urllib.parse import quote
 from ragmem.errors import PermanentSourceError, TransientSourceError
 from ragmem.types import RawDocument, SkippedItem, SourceItem
 
-from .file_reading import opened, printable
+from .file_reading import opened, printable, unreadable
 from .file_reasons import too_large
 from .mail_folders import decoded_folder
 
@@ -148,7 +148,7 @@ class Maildir:
                 content = stream.read(self._max_file_bytes + 1)
                 status = os.fstat(stream.fileno())
         except OSError as error:
-            raise TransientSourceError(f"the message cannot be read: {error.strerror}") from error
+            raise unreadable("the message", error) from error
         if len(content) > self._max_file_bytes:
             raise PermanentSourceError(
                 too_large(status.st_size, self._max_file_bytes, what="message")

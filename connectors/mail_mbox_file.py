@@ -16,6 +16,7 @@ from urllib.parse import quote
 from ragmem.errors import PermanentSourceError, TransientSourceError
 from ragmem.types import RawDocument, SkippedItem, SourceItem
 
+from .file_reading import unreadable
 from .file_reasons import too_large
 from .mail_mbox import MboxMessage, digest_of, scan_mbox, unwrapped
 
@@ -59,7 +60,7 @@ class MboxFile:
                     yield self._judged(message, repeated)
             after = os.fstat(stream.fileno())
         except OSError as error:
-            raise TransientSourceError(f"the mbox cannot be read: {error.strerror}") from error
+            raise unreadable("the mbox", error) from error
         if after.st_size < before.st_size or (
             after.st_size == before.st_size and after.st_mtime_ns != before.st_mtime_ns
         ):
@@ -100,7 +101,7 @@ class MboxFile:
             stream.seek(start)
             raw = stream.read(length)
         except OSError as error:
-            raise TransientSourceError(f"the mbox cannot be read: {error.strerror}") from error
+            raise unreadable("the mbox", error) from error
         if not item.fingerprint or digest_of(raw) != item.fingerprint:
             raise TransientSourceError("the mbox was rewritten while it was read; run again")
         content = unwrapped(raw)

@@ -23,6 +23,7 @@ from .file_reasons import (
     suffix_of,
     too_large,
 )
+from .http_location import http_path
 from .remote_location import RemoteLocation, locate
 from .remote_store import Body, Entry, RemoteStore
 from .storable_text import storable
@@ -52,12 +53,7 @@ class RemoteFilesConnector:
     @classmethod
     def recognizes(cls, location: str) -> bool:
         """Whether it is a web address whose path ends as a document's does."""
-        if not location[:8].lower().startswith(("http://", "https://")):
-            return False
-        try:
-            path = PurePosixPath(urlsplit(location).path)
-        except ValueError:
-            return False
+        path = PurePosixPath(http_path(location) or "")
         return path.suffix.lower() in _WEB_FILES and path.name not in _NOT_DOCUMENTS
 
     def __init__(

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from ragmem.errors import PermanentSourceError, TransientSourceError
+from ragmem.errors import TransientSourceError
+
+from .file_reasons import too_long
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,9 +72,7 @@ def check_size(size: int, max_bytes: int) -> None:
         PermanentSourceError: it does not.
     """
     if size > max_bytes:
-        raise PermanentSourceError(
-            f"has more than the {max_bytes:,} bytes allowed; raise max_file_bytes"
-        )
+        raise too_long(max_bytes)
 
 
 def vanished(key: str) -> TransientSourceError:

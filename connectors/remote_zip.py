@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ragmem.errors import PermanentSourceError, TransientSourceError
 
-from .file_reasons import LINK
+from .file_reasons import LINK, too_long
 from .remote_store import Body, Entry, vanished
 from .zip_members import is_encrypted, is_link, modified_at
 
@@ -81,7 +81,7 @@ class ZipStore:
         except (OSError, RuntimeError, ValueError) as error:
             raise TransientSourceError(f"the archive could not be read: {error}") from error
         if len(content) > max_bytes or member.file_size > max_bytes:
-            raise PermanentSourceError(f"unpacks to more than the {max_bytes:,} bytes allowed")
+            raise too_long(max_bytes)
         if len(content) != member.file_size:
             raise PermanentSourceError(
                 f"declares {member.file_size:,} bytes and unpacks to {len(content):,}: damaged, or "

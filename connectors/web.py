@@ -16,6 +16,7 @@ from ragmem.ports import Notes
 from ragmem.types import RawDocument, SkippedItem, SourceItem
 
 from .guarded_http import GuardedHttp
+from .http_location import http_path
 from .web_address import plain_address, scope_of
 from .web_crawl import Crawl
 from .web_frontier import Frontier
@@ -43,8 +44,7 @@ class WebConnector:
     @classmethod
     def recognizes(cls, location: str) -> bool:
         """Whether the location is a sitemap."""
-        split = urlsplit(location) if location.lower().startswith("http") else None
-        last = split.path.rpartition("/")[2].lower() if split is not None else ""
+        last = (http_path(location) or "").rpartition("/")[2].lower()
         return last == "robots.txt" or ("sitemap" in last and bool(_SITEMAP.search(last)))
 
     def __init__(

@@ -505,7 +505,7 @@ def test_the_status_tells_what_is_broken(week: Week) -> None:
         for failed in report["failed"]:
             source = week.broken.sources.get(failed["uri"])
             if source is not None:
-                assert source["status"] == "failed", name
+                assert (source["status"], source["reason"]) == ("failed", failed["reason"]), name
             else:
                 assert any(failed in each["failed"] for each in week.broken.sources.values()), name
     for source in week.mended.sources.values():

@@ -161,7 +161,9 @@ class Knowledge:
             return [
                 from_recipe(source.recipe, tenant=tenant)
                 for source in list_sources(connection, tenant=tenant)
-                if source.recipe is not None and _has_failed(connection, source.id)
+                if source.recipe is not None
+                and "location" in source.recipe
+                and _has_failed(connection, source.id)
             ]
 
     def add_texts(
@@ -213,9 +215,10 @@ class Knowledge:
         with self._store.writing() as connection:
             sources = {s.uri: s for s in list_sources(connection, tenant=scope.tenant)}
             source = next((sources[each] for each in names_of(uri) if each in sources), None)
+            removed = None
             if source is not None:
                 removed = drop_source(connection, source, scope=scope)
-            else:
+            if removed is None:
                 self.document(uri, scope=scope)
                 tenant = scope.tenant
                 places = [document_id_of(tenant=tenant, uri=name) for name in names_of(uri)]

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from ragmem.errors import UsageError
 from ragmem.types import EVERYONE, PUBLIC, Metadata, MetadataValue
 
+_LARGEST_INTEGER = 2**63 - 1
 _PRINCIPAL = re.compile(r"(?:user|group|agent|session):\S.*", re.DOTALL)
 
 
@@ -26,8 +27,8 @@ def check_acl(principals: Iterable[str]) -> frozenset[str]:
     named = frozenset(principals)
     if EVERYONE in named:
         return PUBLIC
-    for principal in sorted(named):
-        if not _PRINCIPAL.fullmatch(principal):
+    for principal in sorted(named, key=str):
+        if not isinstance(principal, str) or not _PRINCIPAL.fullmatch(check_text(principal)):
             raise UsageError(
                 f"{principal!r} is no principal; write user:NAME, group:NAME, agent:NAME, "
                 f"session:NAME or {EVERYONE}"
@@ -48,8 +49,10 @@ def check_text(text: str) -> str:
     """A text that every database can hold.
 
     Raises:
-        UsageError: it holds NUL or half a surrogate pair.
+        UsageError: it is none, or holds NUL or half a surrogate pair.
     """
+    if not isinstance(text, str):
+        raise UsageError(f"{str(text)[:80]!r} is no text but {type(text).__name__}")
     if "\0" in text or not _is_unicode(text):
         raise UsageError(f"{text[:80]!r} holds NUL or a lone surrogate, which cannot be stored")
     return text
@@ -66,11 +69,14 @@ def _is_unicode(text: str) -> bool:
 def _checked_value(key: str, value: object) -> MetadataValue:
     if isinstance(value, str):
         return check_text(value)
-    if isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
+    if isinstance(value, bool) or (isinstance(value, int) and abs(value) <= _LARGEST_INTEGER):
+        return value
+    if isinstance(value, float) and math.isfinite(value):
         return value
     if isinstance(value, tuple | list) and all(isinstance(each, str) for each in value):
         return tuple(check_text(each) for each in value)
+    shown = "a huge number" if isinstance(value, int) else repr(value)[:80]
     raise UsageError(
-        f"the metadata field {key!r} is {value!r} ({type(value).__name__}); expected a string, a "
+        f"the metadata field {key!r} is {shown} ({type(value).__name__}); expected a string, a "
         "finite number, true or false, or strings (write times as ISO 8601)"
     )

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ragmem.errors import SourceError
+from ragmem.ingestion.guarding import reason_of
 from ragmem.ingestion.indexer import Indexer
 from ragmem.ingestion.notebook import Notebook
 from ragmem.ingestion.pipeline import Belt, Stopped
@@ -232,7 +233,7 @@ class Committer:
                 uri=fetched.raw.uri,
                 fingerprint=fetched.state.fingerprint,
                 status="failed",
-                reason=str(error),
+                reason=reason_of(error),
             )
             self._states.append(state)
             self._tally.failed(state.uri, state.reason)

@@ -11,6 +11,7 @@ from ragmem.store.document_uris import document_id_of, documents_at_places, plac
 from ragmem.store.documents import access_lists_of
 from ragmem.store.sources import (
     Source,
+    access_lists,
     delete_items,
     delete_source,
     list_sources,
@@ -59,21 +60,29 @@ def _drop_single(connection: Connection, source: Source, uris: set[str]) -> None
             delete_source(connection, other.id)
 
 
-def drop_source(connection: Connection, source: Source, *, scope: Scope) -> list[str]:
+def drop_source(connection: Connection, source: Source, *, scope: Scope) -> list[str] | None:
     """Forget a source and drop its documents; what the scope does not see stays with the source.
 
     Returns:
-        The URIs at which there is nothing now.
+        The URIs at which there is nothing now; None where the scope sees nothing of the source.
     """
-    items = read_items(connection, source.id).values()
+
+    def sees(acl: frozenset[str]) -> bool:
+        return scope.sees(tenant=source.tenant, acl=acl)
+
+    lists = access_lists(connection, source)
+    hides_something = not all(map(sees, lists))
+    if not any(map(sees, lists)):
+        return None
+    items = list(read_items(connection, source.id).values())
     ids = [item.document_id for item in items if item.document_id is not None]
-    hidden = {
-        document_id
-        for document_id, acl in access_lists_of(connection, ids).items()
-        if not scope.sees(tenant=source.tenant, acl=acl)
-    }
-    seen = [item for item in items if item.document_id not in hidden]
-    dropped = set(drop_items(connection, source, [item.uri for item in seen]))
-    if not hidden:
+    seen_documents = {key for key, acl in access_lists_of(connection, ids).items() if sees(acl)}
+    if hides_something:
+        if not seen_documents:
+            return None
+        # Whose the items are that never became documents cannot be told.
+        items = [item for item in items if item.document_id in seen_documents]
+    dropped = set(drop_items(connection, source, [item.uri for item in items]))
+    if not hides_something:
         delete_source(connection, source.id)
-    return [item.uri for item in seen if item.uri in dropped and item.document_id is not None]
+    return [item.uri for item in items if item.uri in dropped and item.document_id is not None]

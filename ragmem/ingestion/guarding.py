@@ -13,6 +13,7 @@ from ragmem.errors import (
 )
 
 Result = TypeVar("Result")
+_LONGEST_REASON = 2000
 
 
 def guarded(
@@ -34,10 +35,25 @@ def guarded(
     except SourceError:
         raise
     except RagmemError as error:
-        raise PermanentSourceError(str(error)) from error
+        raise PermanentSourceError(reason_of(error)) from error
     except Exception as error:  # a connector or a parser may raise anything
-        reason = f"{whose} failed: {type(error).__name__}: {error}"
+        reason = f"{whose} failed: {type(error).__name__}: {reason_of(error)}"
         if kind is TransientSourceError:
             # A lost connection may be back in a second; a mistake in the code will not be gone.
             raise TransientSourceError(reason, worth_waiting=isinstance(error, OSError)) from error
         raise kind(reason) from error
+
+
+def reason_of(error: BaseException) -> str:
+    """What an error says, as every store can hold it and a person would read it."""
+    try:
+        said = str(error)
+    except Exception:  # noqa: BLE001 - it may be anyone's, its words too
+        said = "its reason cannot be shown"
+    return storable(said)
+
+
+def storable(reason: str) -> str:
+    """A reason without what a database refuses, and not longer than a person reads."""
+    said = str(reason).replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+    return said if len(said) <= _LONGEST_REASON else said[: _LONGEST_REASON - 1] + "…"

@@ -28,12 +28,13 @@ class BeltSizes:
 
     Attributes:
         pieces: how many pieces may wait or be worked on.
-        content_bytes: how large they may be together; a single larger one passes alone.
+        content_bytes: how large they may be together, as fetched: parsed and chunked they take four
+            to seven times that. A single larger one passes alone.
         threads: how many pieces are worked on at once.
     """
 
     pieces: int = 64
-    content_bytes: int = 64 * 2**20
+    content_bytes: int = 16 * 2**20
     threads: int = 2
 
 

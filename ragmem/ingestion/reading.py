@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
-from ragmem.errors import PermanentSourceError, UsageError
+from ragmem.errors import PermanentSourceError
 from ragmem.ingestion.checks import check_acl, check_metadata, check_text
 from ragmem.ingestion.guarding import guarded
 from ragmem.ingestion.mapping import MetadataMapping
@@ -26,6 +26,8 @@ from ragmem.types import (
     RawDocument,
     SourceItem,
 )
+
+_LARGEST_PAGE = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +73,6 @@ class FetchedItem:
 
     raw: RawDocument
     acl: frozenset[str]
-    metadata: Metadata
     content_hash: str
     content_key: str
     state: ItemState
@@ -117,34 +118,55 @@ class ItemReader:
             SourceError: it cannot be fetched, or what was fetched cannot be stored.
         """
         with self._tally.stopwatch.timing("fetch"):
-            raw = guarded("the connector", lambda: self._fetched(item))
+            raw = guarded("the connector", lambda: self._connector.fetch(item))
+        # What it gave may be of any kind; only the store's own failures are not the item's.
+        given = guarded(
+            "the connector", lambda: self._checked(raw, item), kind=PermanentSourceError
+        )
         document_id = document_id_of(tenant=self._options.tenant, uri=item.uri)
         with self._store.reading() as connection:
             before = written_as(connection, [document_id]).get(document_id)
-        try:
-            acl = self._acl(raw, before)
-            metadata = check_metadata(raw.metadata)
-        except UsageError as error:
-            raise PermanentSourceError(str(error)) from error
-        facets = (raw.title, sorted(acl), self._settings_hash)
-        content_hash = _hash(*facets, raw.name, _lasting(metadata), content=raw.content)
-        state = ItemState(
-            uri=item.uri,
-            fingerprint=self.token(item),
-            status="ok",
-            content_hash=content_hash,
+        fetched = self._compared(given, item, before)
+        unchanged = before is not None and before.content_hash == fetched.content_hash
+        return fetched.state if unchanged else fetched
+
+    def _checked(self, raw: RawDocument, item: SourceItem) -> RawDocument:
+        if raw.uri != item.uri:
+            raise PermanentSourceError(f"the connector fetched {raw.uri} instead of {item.uri}")
+        if not isinstance(raw.content, bytes | str):
+            raise PermanentSourceError(
+                f"the connector gave {type(raw.content).__name__} as content, not bytes or text"
+            )
+        if raw.modified_at is not None:
+            check_text(raw.modified_at.isoformat())
+        if raw.title is not None:
+            check_text(raw.title)
+        check_text(raw.name)
+        return replace(
+            raw,
+            metadata=check_metadata(raw.metadata),
+            acl=None if raw.acl is None else check_acl(raw.acl),
         )
-        if before is not None and before.content_hash == content_hash:
-            return state
+
+    def _compared(
+        self, raw: RawDocument, item: SourceItem, before: WrittenAs | None
+    ) -> FetchedItem:
+        acl = self._acl(raw, before)
+        facets = (raw.title, sorted(acl), self._settings_hash)
+        content_hash = _hash(*facets, raw.name, _lasting(raw.metadata), content=raw.content)
         # A name without a suffix may itself be what tells the format, as that of a Makefile does.
         kind = PurePosixPath(raw.name).suffix.lower() or raw.name.lower()
         return FetchedItem(
             raw=raw,
             acl=acl,
-            metadata=metadata,
             content_hash=content_hash,
-            content_key=_hash(*facets, kind, *_kind(raw, metadata), content=raw.content),
-            state=state,
+            content_key=_hash(*facets, kind, *_kind(raw), content=raw.content),
+            state=ItemState(
+                uri=item.uri,
+                fingerprint=self.token(item),
+                status="ok",
+                content_hash=content_hash,
+            ),
         )
 
     def prepare(self, fetched: FetchedItem) -> PreparedDocument:
@@ -185,23 +207,19 @@ class ItemReader:
             item=fetched.state,
         )
 
-    def _fetched(self, item: SourceItem) -> RawDocument:
-        raw = self._connector.fetch(item)
-        if raw.uri != item.uri:
-            raise PermanentSourceError(f"the connector fetched {raw.uri} instead of {item.uri}")
-        return raw
-
     def _parsed(self, raw: RawDocument) -> ParsedDocument:
         parsed = self._parser.parse(raw)
-        check_text(parsed.text)
-        check_text(parsed.title)
+        for text in (parsed.text, parsed.title, parsed.language, parsed.media_type):
+            check_text(text)
+        if any(not 0 <= page.number <= _LARGEST_PAGE for page in parsed.pages):
+            raise PermanentSourceError("the parser numbered a page beyond all bounds")
         return replace(parsed, metadata=check_metadata(parsed.metadata))
 
     def _acl(self, raw: RawDocument, before: WrittenAs | None) -> frozenset[str]:
         if self._options.acl:
             return check_acl(self._options.acl)
         if raw.acl is not None:
-            return check_acl(raw.acl)
+            return raw.acl
         return PUBLIC if before is None else before.acl
 
     def _document(self, fetched: FetchedItem, parsed: ParsedDocument) -> Document:
@@ -221,7 +239,7 @@ class ItemReader:
         )
 
     def _mapped(self, parsed: Metadata, fetched: FetchedItem) -> Metadata:
-        told = {**parsed, **fetched.metadata}
+        told = {**parsed, **fetched.raw.metadata}
         if fetched.raw.modified_at is not None:
             told.setdefault("modified_at", fetched.raw.modified_at.isoformat())
         return self._options.mapping.apply(told)
@@ -238,10 +256,10 @@ def _lasting(metadata: Metadata) -> list[tuple[str, object]]:
     return sorted((key, value) for key, value in metadata.items() if key != "modified_at")
 
 
-def _kind(raw: RawDocument, metadata: Metadata) -> tuple[object, ...]:
+def _kind(raw: RawDocument) -> tuple[object, ...]:
     """What keeps copies apart where it differs: other fields, or values that are no texts.
 
     Only texts can stand side by side in one field.
     """
-    fixed = {key: v for key, v in metadata.items() if not isinstance(v, str | tuple)}
-    return (sorted(metadata), sorted(fixed.items()), raw.modified_at is None)
+    fixed = {key: v for key, v in raw.metadata.items() if not isinstance(v, str | tuple)}
+    return (sorted(raw.metadata), sorted(fixed.items()), raw.modified_at is None)

@@ -10,7 +10,7 @@ from ragmem.errors import SourceError, TransientSourceError, UsageError
 from ragmem.ingestion.checks import check_text
 from ragmem.ingestion.committing import Committer, Reading
 from ragmem.ingestion.deletion import drop_items, lost_documents
-from ragmem.ingestion.guarding import guarded
+from ragmem.ingestion.guarding import guarded, reason_of, storable
 from ragmem.ingestion.notebook import Notebook
 from ragmem.ingestion.pipeline import Belt, Stopped
 from ragmem.ingestion.reading import FetchedItem, ItemReader, SyncOptions
@@ -127,7 +127,7 @@ class SyncRun:
                     self._handle(found, as_written)
             self._listing.complete = True
         except SourceError as error:
-            self._tally.failed(self._source.uri, str(error))
+            self._tally.failed(self._source.uri, reason_of(error))
 
     def _as_written(self) -> set[str]:
         """The items whose documents are as they were written for them.
@@ -151,16 +151,18 @@ class SyncRun:
         for found in self._listed():
             try:
                 check_text(found.uri)
+                if isinstance(found, SourceItem):
+                    check_text(found.fingerprint)
             except UsageError as error:
                 # Such a name can be neither stored nor hashed, only reported.
-                uri = found.uri.encode("ascii", "backslashreplace").decode()
+                uri = str(found.uri).encode("ascii", "backslashreplace").decode()
                 self._tally.discovered(uri)
-                self._tally.failed(uri, str(error))
+                self._tally.failed(uri, reason_of(error))
                 continue
             self._tally.discovered(found.uri)
             if isinstance(found, SkippedItem):
                 self._listing.skipped[found.uri] = found.reason
-                self._tally.skipped(found.uri, found.reason)
+                self._tally.skipped(found.uri, storable(found.reason))
             else:
                 self._listing.items.add(found.uri)
             yield found
@@ -238,7 +240,7 @@ class SyncRun:
             uri=item.uri,
             fingerprint=self._reader.token(item),
             status="retry" if is_transient else "failed",
-            reason=str(error),
+            reason=reason_of(error),
             # What was readable before stays until the source drops the item.
             content_hash="" if known is None else known.content_hash,
         )

@@ -8,11 +8,15 @@ is at most 0.045.
 from __future__ import annotations
 
 import re
+from collections import deque
+from collections.abc import Iterator
+from itertools import islice
 
 _PERMUTATIONS = 128
 _SHINGLE_WORDS = 3
 _SHINGLE_CHARACTERS = 6
 _LEAST_SHINGLES = 16
+_SHINGLES_AT_ONCE = 16_384
 _LONG_WORD = 15
 _WORD = re.compile(r"\w+")
 
@@ -23,23 +27,36 @@ def sign(text: str) -> bytes:
     Returns:
         128 minima of 32-bit hashes, little endian.
     """
-    shingles = _shingles(text)
-    if len(shingles) < _LEAST_SHINGLES:
-        return b""
     from datasketch import MinHash
 
     minima = MinHash(num_perm=_PERMUTATIONS, seed=1, scheme="affine32")
-    minima.update_batch(sorted(shingle.encode() for shingle in shingles))
+    shingles = _shingles(text)
+    some: set[str] = set()
+    # A few at a time: those of a long text together would take thirty times its memory.
+    while batch := set(islice(shingles, _SHINGLES_AT_ONCE)):
+        minima.update_batch([shingle.encode() for shingle in batch])
+        if len(some) < _LEAST_SHINGLES:
+            some |= batch
+    if len(some) < _LEAST_SHINGLES:
+        return b""
     signature: bytes = minima.digest().astype("<u4").tobytes()
     return signature
 
 
-def _shingles(text: str) -> set[str]:
+def _shingles(text: str) -> Iterator[str]:
     """Three words in a row; six characters where words are not set apart by spaces."""
-    words = _WORD.findall(text.casefold())
-    if sum(map(len, words)) > _LONG_WORD * len(words):
+    folded = text.casefold()
+    count = length = 0
+    for found in _WORD.finditer(folded):
+        count += 1
+        length += found.end() - found.start()
+    words = (found[0] for found in _WORD.finditer(folded))
+    if length > _LONG_WORD * count:
         joined = "".join(words)
-        width = _SHINGLE_CHARACTERS
-        return {joined[at : at + width] for at in range(len(joined) - width + 1)}
-    width = _SHINGLE_WORDS
-    return {" ".join(words[at : at + width]) for at in range(len(words) - width + 1)}
+        for at in range(len(joined) - _SHINGLE_CHARACTERS + 1):
+            yield joined[at : at + _SHINGLE_CHARACTERS]
+        return
+    window: deque[str] = deque(islice(words, _SHINGLE_WORDS - 1), _SHINGLE_WORDS)
+    for word in words:
+        window.append(word)
+        yield " ".join(window)

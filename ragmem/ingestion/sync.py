@@ -79,8 +79,7 @@ class SyncEngine:
         """
         with self._store.writing() as connection:
             source = source_of(connection, tenant=options.tenant, uri=connector.source_uri)
-            if recipe is not None:
-                describe_source(connection, source.id, recipe)
+            describe_source(connection, source.id, recipe or {"acl": sorted(options.acl)})
             job_id = start_job(connection, source.id)
             before = read_items(connection, source.id)
         tally = Tally(on_progress=on_progress)

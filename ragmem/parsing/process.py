@@ -113,7 +113,7 @@ class WorkerProcess:
 
     def kill(self) -> None:
         """End it and forget it; nothing in it is worth saving."""
-        self._process.kill()
+        self._kill_all()
         self._process.wait()
         self.forget()
 
@@ -148,6 +148,13 @@ class WorkerProcess:
 
     def _expire(self) -> None:
         self._overdue = True
+        self._kill_all()
+
+    def _kill_all(self) -> None:
+        """End the process and whatever it started: a child would keep the answers open for ever."""
+        if os.name == "posix":
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)  # it leads a session of its own
         self._process.kill()
 
     def _death(self) -> Answer:
@@ -169,8 +176,9 @@ class WorkerProcess:
         try:
             status = self._process.wait(timeout=5.0)
         except subprocess.TimeoutExpired:
-            self._process.kill()  # it let go of its answers, but not of life
+            self._kill_all()  # it let go of its answers, but not of life
             status = self._process.wait()
+        self._kill_all()
         how = f"exit status {status}"
         with suppress(ValueError):  # a signal without a name
             how = signal.Signals(-status).name if status < 0 else how

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -20,50 +19,59 @@ ALIKE_DOCUMENTS = 0.8
 """Documents whose signatures agree in this share of their minima are near-duplicates."""
 _ALIKE_PASSAGES = 0.8
 _WORD = re.compile(r"\w+")
+_SENTENCE_END = re.compile(r"[.!?:;|•*#\n]")
+_NEGATIONS = frozenset(
+    (  # `t` is what is left of "don't"
+        *("no", "not", "never", "none", "nor", "neither", "without", "cannot", "t"),
+        *("nicht", "kein", "keine", "keinen", "keiner", "ohne", "nie"),
+        *("pas", "ne", "jamais", "sans", "aucun", "aucune"),
+        *("non", "nunca", "sin", "ningún", "ninguna", "mai", "senza", "não", "nem", "sem"),
+        *("niet", "geen"),
+    )
+)
 _SIGNATURE = np.dtype("<u4")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Passage:
-    """What two passages are compared by.
-
-    Attributes:
-        pairs: the pairs of neighbouring words.
-        numbers: the words with a digit in them.
-    """
-
-    document_id: str
-    signature: bytes
-    pairs: frozenset[tuple[str, str]]
-    numbers: frozenset[str]
-
-
-def passage_of(stored: StoredChunk) -> Passage:
-    """What a chunk is compared by."""
-    words = _WORD.findall(stored.chunk.text.casefold())
-    return Passage(
-        document_id=stored.document_id,
-        signature=stored.signature,
-        pairs=frozenset(pairwise(words)),
-        numbers=frozenset(word for word in words if any(map(str.isdigit, word))),
-    )
-
-
-def repeats(passage: Passage, shown: Passage) -> bool:
+def repeats(found: StoredChunk, shown: StoredChunk) -> bool:
     """Whether a passage only repeats what one of another document has shown.
 
-    It does where both documents are nearly the same. A number that was not shown is news, however
-    alike the rest: two versions of a contract differ in just that. Equal words in documents that
-    are not alike are no repetition: what they are said of differs.
+    It does where both documents are nearly the same. A number, a name or a negation that was not
+    shown is news, and so is a negation that is missing, however alike the rest: two versions of a
+    contract differ in just that. Equal words in documents that are not alike are no repetition:
+    what they are said of differs.
     """
-    if passage.document_id == shown.document_id:
+    if found.document_id == shown.document_id:
         return False
-    if not passage.numbers <= shown.numbers:
+    if agreement(found.signature, shown.signature) < ALIKE_DOCUMENTS:
         return False
-    common, all_pairs = len(passage.pairs & shown.pairs), len(passage.pairs | shown.pairs)
+    pairs, shown_pairs = _pairs(found.chunk.text), _pairs(shown.chunk.text)
+    common, all_pairs = len(pairs & shown_pairs), len(pairs | shown_pairs)
     if not all_pairs or common < _ALIKE_PASSAGES * all_pairs:
         return False
-    return agreement(passage.signature, shown.signature) >= ALIKE_DOCUMENTS
+    telling, shown_telling = _telling(found.chunk.text), _telling(shown.chunk.text)
+    return telling <= shown_telling and not (shown_telling - telling) & _NEGATIONS
+
+
+def _pairs(text: str) -> set[tuple[str, str]]:
+    """The pairs of neighbouring words."""
+    return set(pairwise(_WORD.findall(text.casefold())))
+
+
+def _telling(text: str) -> set[str]:
+    """The words by which passages that are alike may say different things.
+
+    Those with a digit, negations, and names: words with a capital that begin no sentence.
+    """
+    found: set[str] = set()
+    before = 0
+    for word in _WORD.finditer(text):
+        folded = word[0].casefold()
+        begins = before == 0 or _SENTENCE_END.search(text, before, word.start()) is not None
+        is_name = word[0][0].isupper() and not begins
+        if is_name or folded in _NEGATIONS or any(map(str.isdigit, word[0])):
+            found.add(folded)
+        before = word.end()
+    return found
 
 
 def agreement(one: bytes, other: bytes) -> float:

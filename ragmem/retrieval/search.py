@@ -14,7 +14,7 @@ from ragmem.errors import UsageError
 from ragmem.filters import Filter
 from ragmem.ports import DenseIndex, Embedder, LexicalIndex, Reranker
 from ragmem.retrieval.fusion import min_max_convex, ranked, reciprocal_rank
-from ragmem.retrieval.near_duplicates import Passage, passage_of, repeats
+from ragmem.retrieval.near_duplicates import repeats
 from ragmem.retrieval.readers import ChunkReader
 from ragmem.retrieval.trace import TraceBuilder
 from ragmem.types import Hit, Scope, SearchResult, StoredChunk
@@ -186,7 +186,7 @@ class Searcher:
         """The best `wanted` hits whose chunks the store has, the scope sees and none repeats."""
         remaining = list(order)
         hits: dict[str, Hit] = {}
-        shown: dict[str, Passage] = {}
+        shown: dict[str, StoredChunk] = {}
         unreadable: list[str] = []
         collapsed: dict[str, str] = {}
         with trace.stage("read") as stage:
@@ -196,10 +196,9 @@ class Searcher:
                 stored = self._chunks.read_chunks(batch, scope=scope)
                 unreadable += [chunk_id for chunk_id in batch if chunk_id not in stored]
                 for chunk_id in (each for each in batch if each in stored):
-                    passage = passage_of(stored[chunk_id])
-                    before = self._shown_before(passage, shown)
+                    before = self._shown_before(stored[chunk_id], shown)
                     if before is None:
-                        shown[chunk_id] = passage
+                        shown[chunk_id] = stored[chunk_id]
                         hits[chunk_id] = _hit(stored[chunk_id], order[chunk_id], components)
                     else:
                         collapsed[chunk_id] = before
@@ -212,11 +211,11 @@ class Searcher:
             }
         return list(hits.values())
 
-    def _shown_before(self, passage: Passage, shown: Mapping[str, Passage]) -> str | None:
-        """The chunk whose passage this one only repeats."""
+    def _shown_before(self, found: StoredChunk, shown: Mapping[str, StoredChunk]) -> str | None:
+        """The chunk that this one only repeats."""
         if not self._settings.collapse_near_duplicates:
             return None
-        return next((key for key, each in shown.items() if repeats(passage, each)), None)
+        return next((key for key, each in shown.items() if repeats(found, each)), None)
 
     def _reranked(self, question: str, hits: list[Hit], trace: TraceBuilder) -> list[Hit]:
         with trace.stage("reranked") as stage:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from sqlalchemy import Connection, RowMapping, bindparam, delete, insert, select, update
 
@@ -13,6 +13,7 @@ from ragmem.store.clock import utc_now
 from ragmem.store.document_uris import Place, document_id_of, documents_at_places
 from ragmem.store.insert import batches, check_key
 from ragmem.store.schema import documents, source_items, sources
+from ragmem.types import EVERYONE, PUBLIC
 
 SourceRecipe = Mapping[str, object]
 """How a source was asked for, as JSON: location, connector, options and the like; no secrets."""
@@ -46,7 +47,8 @@ class Source:
     """A source as the store knows it.
 
     Attributes:
-        recipe: how it was asked for, None where a program handed over a connector of its own.
+        recipe: how it was asked for; without a location where a program handed over a connector
+            of its own.
     """
 
     id: int
@@ -103,14 +105,19 @@ def failed_items(connection: Connection, source_id: int) -> list[ItemState]:
     return [_item(row) for row in connection.execute(query).mappings()]
 
 
-def access_lists(connection: Connection, source_id: int) -> set[frozenset[str]]:
-    """The distinct access lists of a source's documents."""
+def access_lists(connection: Connection, source: Source) -> set[frozenset[str]]:
+    """The distinct access lists of a source's documents, and the one it was asked for with.
+
+    The latter is that of items that never became documents.
+    """
     query = (
         select(documents.c.acl)
         .join(source_items, source_items.c.document_id == documents.c.id)
-        .where(source_items.c.source_id == source_id)
+        .where(source_items.c.source_id == source.id)
     )
-    return {frozenset(acl) for acl in connection.execute(query).scalars()}
+    found = {frozenset(acl) for acl in connection.execute(query).scalars()}
+    asked: Any = (source.recipe or {}).get("acl", ())
+    return found | {PUBLIC if EVERYONE in asked else frozenset(asked)}
 
 
 def put_items(connection: Connection, source: Source, items: Sequence[ItemState]) -> None:
@@ -194,11 +201,12 @@ def still_listed(connection: Connection, *, tenant: str, uris: Sequence[str]) ->
     return found
 
 
-def describe_source(connection: Connection, source_id: int, description: SourceRecipe) -> None:
-    """Keep how a source was asked for, so that it can be asked for again."""
-    connection.execute(
-        update(sources).where(sources.c.id == source_id).values(description=dict(description))
-    )
+def describe_source(connection: Connection, source_id: int, recipe: SourceRecipe) -> None:
+    """Keep how a source was asked for; an access list stays until another is given."""
+    here = sources.c.id == source_id
+    before: Any = connection.execute(select(sources.c.description).where(here)).scalar() or {}
+    acl = recipe.get("acl") or before.get("acl", [])
+    connection.execute(update(sources).where(here).values(description={**recipe, "acl": acl}))
 
 
 def _hash_of(uri: str) -> str:

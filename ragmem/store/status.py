@@ -76,7 +76,7 @@ def read_status(store: Store, *, scope: Scope) -> StoreStatus:
                 for source in list_sources(connection, tenant=scope.tenant)
                 if all(
                     scope.sees(tenant=source.tenant, acl=acl)
-                    for acl in access_lists(connection, source.id)
+                    for acl in access_lists(connection, source)
                 )
             ),
         )

@@ -413,7 +413,7 @@ def test_messages_stay_within_their_bounds(tmp_path: Path) -> None:
     text = texts(ChatExportConnector(pack(tmp_path / "a.zip", layout)))["chatgpt:x"]
     assert text.startswith("# Line break\n")
     assert "### Shout\n```\nopen code # not a heading\n```\n\n**ChatGPT**" in text
-    assert "lone ? surrogate" in text
+    assert "lone \ufffd surrogate" in text
     assert "\0" not in text
 
 

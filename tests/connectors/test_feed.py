@@ -334,7 +334,7 @@ def test_a_file_that_holds_a_feed(server: WebServer, connect: Connect, tmp_path:
     documents = read_all(connector)
     assert list(documents) == [f"{path.as_uri()}#a", server.url("/b")]
     path.unlink()
-    with pytest.raises(PermanentSourceError, match="No such file"):
+    with pytest.raises(TransientSourceError, match="No such file"):
         list(connector.discover())
 
 

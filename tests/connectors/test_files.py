@@ -138,7 +138,10 @@ def test_skipped_with_reasons(folder: Path) -> None:
         "photo.PNG": "no parser for .png files",
         "old.doc": "no parser for .doc files: save it as DOCX or PDF",
         "two%0Alines.md": "the name has control characters such as a newline; rename it",
-        "huge.txt": "the file has 2,147,483,648 bytes, more than the 104,857,600 allowed; split it",
+        "huge.txt": (
+            "the file has 2,147,483,648 bytes, more than the 104,857,600 allowed; "
+            "raise max_file_bytes"
+        ),
     }
     assert len(names(connector)) == 4
 

@@ -69,6 +69,7 @@ def test_links_tags_and_front_matter_become_metadata(vault: Path) -> None:
         "name": "Lamp.md",
         "suffix": ".md",
         "folder": "",
+        "modified_at": note.modified_at.isoformat() if note.modified_at else None,
         "links": (f"{vault.as_uri()}/Garden.md", f"{vault.as_uri()}/a/b/Deep%20Note.md", "Nowhere"),
         "tags": ("home/light", "todo", "buy/soon"),
         "aliases": ("light", "old lamp"),
@@ -321,7 +322,7 @@ def test_a_notion_export_in_every_packing(tmp_path: Path) -> None:
         assert NotesConnector.recognizes(str(location))
         connector = NotesConnector(location)
         found = {
-            uri: (raw.title, raw.name, raw.content, raw.metadata)
+            uri: (raw.title, raw.name, raw.content, {**raw.metadata, "modified_at": ""})
             for uri, raw in fetched(connector).items()
         }
         connector.close()

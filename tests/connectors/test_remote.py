@@ -155,7 +155,7 @@ def test_folders_are_walked_one_by_one(memory: RemoteLocation) -> None:
     assert [entry.key for entry in found] == ["docs/a.md", "docs/sub/b.md"]
     assert all(entry.fingerprint and entry.size_bytes for entry in found)
     assert store.read("docs/a.md", 100).content == b"text of docs/a.md"
-    with pytest.raises(PermanentSourceError, match="more than the 3 bytes"):
+    with pytest.raises(PermanentSourceError, match="longer than the 3 bytes"):
         store.read("docs/a.md", 3)
     with pytest.raises(TransientSourceError, match="vanished"):
         store.read("docs/none.md", 100)

@@ -227,7 +227,7 @@ def test_an_object_that_vanished_or_grew(server: S3Server, connect: Connect) -> 
     with pytest.raises(TransientSourceError, match="vanished") as caught:
         connector.fetch(found["docs/a.md"])
     assert not caught.value.worth_waiting
-    with pytest.raises(PermanentSourceError, match="more than the 100 bytes"):
+    with pytest.raises(PermanentSourceError, match="longer than the 100 bytes"):
         connector.fetch(found["docs/b.md"])
     assert server.bytes_sent_last <= 101
 

@@ -125,7 +125,7 @@ def test_links_and_pipes_are_skipped(world: World) -> None:
 def test_what_vanished_grew_or_may_not_be_read(world: World) -> None:
     connector = RemoteFilesConnector(world.place("docs"), max_file_bytes=100)
     (world.root / "docs/a.md").write_text("x" * 200_000)
-    with pytest.raises(PermanentSourceError, match="more than the 100 bytes"):
+    with pytest.raises(PermanentSourceError, match="longer than the 100 bytes"):
         connector.fetch(SourceItem(uri=world.place("docs/a.md")))
     with pytest.raises(TransientSourceError, match="vanished"):
         connector.fetch(SourceItem(uri=world.place("docs/none.md")))
