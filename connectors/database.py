@@ -80,8 +80,8 @@ class DatabaseConnector:
                 source; by default a hash of the query does.
             text_format: what the text is.
             timeout_seconds: how long one statement may run, where the database can be told
-                (PostgreSQL).
-            max_file_bytes: rows with more text are left out.
+                (PostgreSQL, SQLite).
+            max_file_bytes: rows with more text are left out; SQLite reads no larger value.
 
         Raises:
             UnknownSource: it is no database URL, or the file is not there.
@@ -90,7 +90,7 @@ class DatabaseConnector:
             MissingExtra: the driver is not installed.
         """
         self._url = database_url(str(location))
-        self._query = checked_query(query)
+        self._query = checked_query(query, dialect=self._url.get_backend_name())
         self._form = RowForm(
             key=_names(key),
             template=None if template is None else Template(template),
@@ -106,7 +106,9 @@ class DatabaseConnector:
         self._source_uri = (
             f"{public_uri_of(self._url)}#{quote(name or _hash(self._query)[:12], safe='')}"
         )
-        self._engine = open_engine(self._url, timeout_seconds=timeout_seconds)
+        self._engine = open_engine(
+            self._url, timeout_seconds=timeout_seconds, max_bytes=max_file_bytes
+        )
         self._listing: Listing | None = None
         self._ahead: dict[str, list[Row]] = {}
         self._rows_a_read = 0
@@ -200,7 +202,8 @@ class DatabaseConnector:
 
     def _columns(self) -> list[str]:
         with as_source_errors(self._url), self._engine.connect() as connection:
-            return list(connection.execute(no_rows(self._query)).keys())
+            with connection.execute(no_rows(self._query)) as rows:
+                return list(rows.keys())
 
     def _quoted(self, names: Sequence[str]) -> list[str]:
         """The names as the database told them, whatever words it reserves."""
@@ -248,10 +251,8 @@ class DatabaseConnector:
 
     def _rows(self, statement: Select[Any], *, rows_a_trip: int) -> Iterator[Row]:
         with as_source_errors(self._url), self._engine.connect() as connection:
-            options: dict[str, object] = {}
-            if self._engine.dialect.supports_server_side_cursors:
-                # Trips grow to that many rows: an error spoils those of its trip.
-                options = {"stream_results": True, "max_row_buffer": rows_a_trip}
+            # Trips grow to that many rows: an error spoils those of its trip.
+            options = {"max_row_buffer": rows_a_trip}
             with connection.execute(statement, execution_options=options) as rows:
                 for row in rows:
                     yield dict(row._mapping)

@@ -23,7 +23,8 @@ from ragmem.errors import (
     UsageError,
 )
 
-from .placeholders import check_secret, filled
+from .database_sqlite import bound, is_sqlite, reading_only
+from .placeholders import check_secret, filled, is_secret
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Engine
@@ -44,13 +45,18 @@ _IN_FILES = frozenset({"sqlite", "duckdb"})
 # Parts of a URL's query that tell one database from another.
 _PLACES = ("host", "port", "dbname", "service", "service_name", "unix_socket")
 _READ_ONLY = {
-    "postgresql": ("SET TRANSACTION READ ONLY", "SET LOCAL statement_timeout = {milliseconds}"),
+    "postgresql": (
+        "SET TRANSACTION READ ONLY",
+        "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY",
+        "SET LOCAL statement_timeout = {milliseconds}",
+    ),
     "mysql": ("SET SESSION TRANSACTION READ ONLY",),
     "mariadb": ("SET SESSION TRANSACTION READ ONLY",),
     "oracle": ("SET TRANSACTION READ ONLY",),
 }
 _CONNECT_SECONDS = 15
-_INNER_PASSWORD = re.compile(r"(?i)\b(pwd|password)\s*=\s*([^;\s]*)")
+# As in PostgreSQL's options, ODBC's connection strings and SQL's SET.
+_INNER_SETTING = re.compile(r"(?:-c\s*|--)?([A-Za-z_][\w.-]*)\s*=\s*([^;\s]*)")
 # What seconds do not mend: wrong credentials and names, and statements cancelled for their time.
 _HOPELESS = re.compile(
     r"authentication failed|access denied|login failed|ORA-01017|does not exist|"
@@ -96,7 +102,8 @@ def database_url(location: str) -> URL:
             "with a numeric port, or sqlite:///PATH"
         ) from None
     if written_out:
-        _check_secrets(url)
+        for name, value in _settings(url):
+            check_secret(name, value)
         url = _filled(url)
     url = url.set(drivername=_DRIVERS.get(url.drivername, url.drivername))
     if url.get_backend_name() in _IN_FILES:
@@ -104,14 +111,14 @@ def database_url(location: str) -> URL:
     return url
 
 
-def _check_secrets(url: URL) -> None:
-    if url.password:
-        check_secret("password", str(url.password))
+def _settings(url: URL) -> Iterator[tuple[str, str]]:
+    """Names and values of the URL's settings, and of those within a value, such as `-c a=b`."""
+    yield "password", str(url.password or "")
     for key, values in url.normalized_query.items():
         for value in values:
-            check_secret(key, value)
-            for inner in _INNER_PASSWORD.finditer(value):
-                check_secret("password", inner[2])
+            yield key, value
+            for inner in _INNER_SETTING.finditer(value):
+                yield inner[1], inner[2]
 
 
 def _filled(url: URL) -> URL:
@@ -121,8 +128,8 @@ def _filled(url: URL) -> URL:
         host=filled(url.host) if url.host else None,
         database=filled(url.database) if url.database else None,
         query={
-            key: tuple(filled(value) for value in values)
-            for key, values in url.normalized_query.items()
+            key: filled(value) if isinstance(value, str) else tuple(map(filled, value))
+            for key, value in url.query.items()
         },
     )
 
@@ -156,14 +163,17 @@ def public_uri(url: URL) -> str:
     )
 
 
-def open_engine(url: URL, *, timeout_seconds: float) -> Engine:
+def open_engine(url: URL, *, timeout_seconds: float, max_bytes: int) -> Engine:
     """An engine whose transactions only read, wherever the database can be told so.
 
-    One connection is kept between uses. Nothing connects yet.
+    A string is never more than one statement, so that no query ends its transaction: SQLite and
+    PyMySQL run but one, and psycopg does so for server-side cursors. One connection is kept
+    between uses. Nothing connects yet.
 
     Raises:
         MissingExtra: the driver is not installed.
-        UsageError: likewise, of a database that no extra is for; or the driver is asynchronous.
+        UsageError: likewise, of a database that no extra is for; or the driver is asynchronous or
+            would run several statements.
     """
     from sqlalchemy import create_engine, event
     from sqlalchemy.exc import NoSuchModuleError
@@ -175,8 +185,9 @@ def open_engine(url: URL, *, timeout_seconds: float) -> Engine:
             raise UsageError(
                 f"{url.drivername} is an asynchronous driver; leave +{url.get_driver_name()} out"
             )
+        _check_one_statement(url)
         engine = create_engine(
-            _opening(url),
+            reading_only(url) if is_sqlite(url) else url,
             connect_args=_connect_arguments(url),
             pool_size=1,
             max_overflow=1,
@@ -200,33 +211,35 @@ def open_engine(url: URL, *, timeout_seconds: float) -> Engine:
         for each in _READ_ONLY.get(backend, ())
     )
 
+    engine.update_execution_options(stream_results=engine.dialect.supports_server_side_cursors)
+
     @event.listens_for(engine, "begin")
     def only_read(connection: Connection) -> None:
         for statement in statements:
-            connection.exec_driver_sql(statement)
+            connection.exec_driver_sql(statement, execution_options={"stream_results": False})
 
-    if url.drivername in ("sqlite", "sqlite+pysqlite"):
-
-        @event.listens_for(engine, "connect")
-        def read_any_bytes(connection: object, _record: object) -> None:
-            # Text that is no UTF-8 would otherwise end the whole listing.
-            connection.text_factory = lambda raw: raw.decode("utf-8", "replace")  # type: ignore[attr-defined]
-
+    if is_sqlite(url):
+        bound(engine, timeout_seconds=timeout_seconds, max_bytes=max_bytes)
     return engine
 
 
-def _opening(url: URL) -> URL:
-    if url.drivername not in ("sqlite", "sqlite+pysqlite"):
-        return url
-    path = quote(str(url.database))
-    return url.set(database=f"file:{path}").update_query_dict({"mode": "ro", "uri": "true"})
+def _check_one_statement(url: URL) -> None:
+    drivername = _DRIVERS.get(url.get_backend_name(), url.drivername)
+    if url.drivername != drivername:
+        raise UsageError(
+            f"{url.drivername} may run several statements at once; leave "
+            f"+{url.get_driver_name()} out to read with {drivername}"
+        )
+    if url.get_driver_name() == "pymysql" and "client_flag" in url.query:
+        raise UsageError("client_flag may allow several statements at once; leave it out")
 
 
 def _connect_arguments(url: URL) -> dict[str, object]:
-    if url.drivername in ("sqlite", "sqlite+pysqlite"):
+    if is_sqlite(url):
         return {"check_same_thread": False, "timeout": _CONNECT_SECONDS}
     if url.get_backend_name() == "duckdb":
-        return {"read_only": True}
+        # Otherwise a query may write files.
+        return {"read_only": True, "config": {"enable_external_access": "false"}}
     if url.get_driver_name() in _EXTRAS and "connect_timeout" not in url.query:
         return {"connect_timeout": _CONNECT_SECONDS}
     return {}
@@ -253,8 +266,9 @@ def _source_error(error: Exception, url: URL) -> SourceError:
 
     original = getattr(error, "orig", None) or error
     message = " ".join(str(original).split())[:500]
-    if url.password:
-        message = message.replace(str(url.password), "***")
+    for name, value in _settings(url):
+        if value and is_secret(name):
+            message = message.replace(value, "***")
     lost = isinstance(error, DBAPIError) and error.connection_invalidated
     if isinstance(error, OperationalError | InterfaceError | TimeoutError) and (
         # SQLite has this one error for nearly everything.

@@ -13,9 +13,11 @@ from ragmem.errors import UsageError
 
 _PLACEHOLDER = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _SECRET_NAME = re.compile(
-    r"pass(word|wd|phrase)|pwd|secret|api_?key|private_?key|(^|[_-])token$|credential",
+    r"pass(word|wd|phrase|code)|pwd|(^|[\W_])pw$|secret|(api|private|account)_?key|"
+    r"access_?key(?!_?id)|(^|[\W_])token$|(?-i:Token)$|credential",
     re.IGNORECASE,
 )
+_PLACE_NAME = re.compile(r"(file|path)$", re.IGNORECASE)
 
 
 def filled(text: str) -> str:
@@ -36,6 +38,11 @@ def filled(text: str) -> str:
     return _PLACEHOLDER.sub(value, text)
 
 
+def is_secret(name: str) -> bool:
+    """Whether a value of that name is a secret, and not the place of one."""
+    return bool(_SECRET_NAME.search(name)) and not _PLACE_NAME.search(name)
+
+
 def check_secret(name: str, value: str) -> None:
     """Refuse a secret that is written out where it would be stored and shown.
 
@@ -46,7 +53,7 @@ def check_secret(name: str, value: str) -> None:
     Raises:
         UsageError: the name is that of a secret and the value holds more than placeholders.
     """
-    if _SECRET_NAME.search(name) and _PLACEHOLDER.sub("", value):
+    if is_secret(name) and _PLACEHOLDER.sub("", value):
         raise UsageError(
             f"{name} is written out; put it into an environment variable and write ${{NAME}} "
             f"in its place, such as ${{{_variable(name)}}}"

@@ -115,6 +115,24 @@ def test_the_status_names_no_source_of_what_the_scope_may_not_see(agent: Agent) 
     ]
 
 
+def test_what_failed_under_an_access_list_is_nobody_elses_business(
+    tmp_path: Path, agent: Agent
+) -> None:
+    (tmp_path / "hr").mkdir()
+    (tmp_path / "hr" / "salaries.docx").write_bytes(b"no document")
+    for acl in (["user:ana"], []):  # a later run that states none does not open it
+        assert len(agent.knowledge.add(tmp_path / "hr", acl=acl).failed) == 1
+    source = (tmp_path / "hr").as_uri()
+    ana, bob = Scope(user="ana"), Scope(user="bob")
+    assert source not in {each.uri for each in agent.knowledge.status(scope=bob).sources}
+    assert source in {each.uri for each in agent.knowledge.status(scope=ana).sources}
+    with pytest.raises(UnknownDocument):
+        agent.knowledge.remove(source, scope=bob)
+    assert [each.acl for each in agent.knowledge.failing()] == [frozenset({"user:ana"})]
+    assert agent.knowledge.remove(source, scope=ana) == 0
+    assert agent.knowledge.failing() == []
+
+
 def test_streaming_ends_with_the_whole_answer(agent: Agent) -> None:
     *sentences, last = agent.stream("How long is the warranty of the kettle?")
     assert isinstance(last, AnswerEvent)

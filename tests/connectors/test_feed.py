@@ -223,7 +223,8 @@ def test_entries_with_the_text_of_their_pages(server: WebServer, connect: Connec
     connector = connect()
     first, second = connector.discover()
     raw = connector.fetch(first)
-    assert first.uri == raw.uri == server.url("/blog/1")
+    assert first.uri == raw.uri == f"{connector.source_uri}#id-1"
+    assert raw.metadata["link"] == server.url("/blog/1")
     assert "a great deal more" in str(raw.content)
     assert raw.title == "Duck news & more"
     assert raw.metadata["tags"] == ("Birds", "Water")
@@ -283,20 +284,31 @@ def test_a_page_that_may_come_later_is_tried_again(server: WebServer, connect: C
 
 
 def test_entries_are_told_apart_by_their_ids(server: WebServer, connect: Connect) -> None:
-    notes = Remembered()
-
     def listed(*items: str) -> dict[str, str]:
         server.answers["/feed"] = feed(*items)
-        connector = connect()
-        connector.use_notes(notes)
-        return {found.uri: found.fingerprint for found in connector.discover()}
+        own = f"feed+{server.url('/feed')}#"
+        return {each.uri.removeprefix(own): each.fingerprint for each in connect().discover()}
 
-    before = listed(item("a", "x", "/a"), item("b", "x", "/b"), item("b", "y"), item("c", "z"))
-    assert list(before) == [server.url(end) for end in ("/a", "/b", "/feed#c")]
+    before = listed(item("a", "x", "/a"), item("b", "x", "/b"), item("b", "y"), item("c/#?ü", "z"))
+    assert list(before) == ["a", "b", "c%2F%23%3F%C3%BC"]
     after = listed(item("a", "x", "/a"), item("b", "x", "/moved"), item("d", "x", "/a"))
-    assert list(after) == [server.url(end) for end in ("/a", "/b", "/feed#d")]
-    assert after[server.url("/a")] == before[server.url("/a")]
-    assert after[server.url("/b")] != before[server.url("/b")]
+    assert list(after) == ["a", "b", "d"]
+    assert after["a"] == before["a"]
+    assert after["b"] != before["b"]
+
+
+def test_no_entry_has_an_address_of_another_source(server: WebServer, connect: Connect) -> None:
+    other = "http://good.example/policy.html"
+    server.answers["/feed"] = feed(
+        item(other, "forged", other), f"<item><link>{other}?2</link><title>x</title></item>"
+    )
+    connector = connect(full_text=False)
+    documents = read_all(connector)
+    assert [raw.metadata["link"] for raw in documents.values()] == [other, f"{other}?2"]
+    assert list(documents) == [
+        f"{connector.source_uri}#http%3A%2F%2Fgood.example%2Fpolicy.html{query}"
+        for query in ("", "%3F2")
+    ]
 
 
 def test_an_unchanged_feed_is_not_sent_again(server: WebServer, connect: Connect) -> None:
@@ -332,7 +344,7 @@ def test_a_file_that_holds_a_feed(server: WebServer, connect: Connect, tmp_path:
     assert connector.source_uri == path.as_uri()
     assert FeedConnector.recognizes(str(path))
     documents = read_all(connector)
-    assert list(documents) == [f"{path.as_uri()}#a", server.url("/b")]
+    assert list(documents) == [f"{path.as_uri()}#a", f"{path.as_uri()}#b"]
     path.unlink()
     with pytest.raises(TransientSourceError, match="No such file"):
         list(connector.discover())

@@ -375,10 +375,77 @@ def test_kinds_of_repositories(repo: Repo, tmp_path: Path) -> None:
     repo.git("clone", "-q", "--depth=1", repo.folder.as_uri(), str(tmp_path / "shallow"))
     repo.git("worktree", "add", "-q", "-b", "w", str(tmp_path / "worktree"))
     for name in ("bare.git", "shallow", "worktree"):
-        found = documents(GitConnector(tmp_path / name))
+        found = documents(GitConnector(tmp_path / name, allow_outside=name == "worktree"))
         assert {path: raw.content for path, raw in found.items()} == {"a.md": b"two", "b.md": b"b"}
         assert found["a.md"].metadata["author"] == "Bo Author"
         assert found["a.md"].metadata["repository"] == name.removesuffix(".git")
+
+
+def with_outside(repo: Repo, folder: Path, how: str) -> None:
+    """A folder that names itself a repository and holds another's objects."""
+    git = repo.folder / ".git"
+    folder.mkdir()
+    own = folder / ".git"
+    if how == "gitfile":
+        own.write_text(f"gitdir: {git}\n")
+        return
+    if how == "link":
+        own.symlink_to(git)
+        return
+    Repo(folder / "x").folder.joinpath(".git").rename(own)
+    own.joinpath("HEAD").write_text(f"{repo.git('rev-parse', 'HEAD')}\n")
+    objects = own / "objects"
+    if how == "commondir":
+        own.joinpath("commondir").write_text("../../repo/.git\n")
+    elif how == "alternates":
+        objects.joinpath("info", "alternates").write_text(f"# x\n{git}/objects\n")
+    elif how == "relative":
+        objects.joinpath("info", "alternates").write_text("../../../repo/.git/objects\n")
+    elif how == "quoted":
+        objects.joinpath("info", "alternates").write_text(f'"{git}/objects"\n')
+    elif how == "chain":
+        inner = own / "inner"
+        (inner / "info").mkdir(parents=True)
+        objects.joinpath("info", "alternates").write_text(f"{inner}\n")
+        inner.joinpath("info", "alternates").write_text(f"{git}/objects\n")
+    else:
+        shutil.rmtree(objects if how == "objects" else objects / how)
+        target = git / "objects" / ("" if how == "objects" else how)
+        (objects if how == "objects" else objects / how).symlink_to(target)
+
+
+@pytest.mark.parametrize(
+    "how",
+    ["gitfile", "link", "commondir", "alternates", "relative", "quoted", "chain"]
+    + ["objects", "pack"],
+)
+def test_another_repository_is_read_only_where_that_is_allowed(
+    repo: Repo, tmp_path: Path, how: str
+) -> None:
+    repo.write({"a.md": "secret"})
+    repo.commit("first")
+    repo.git("repack", "-a", "-d", "-q")
+    folder = tmp_path / "hostile"
+    with_outside(repo, folder, how)
+    with pytest.raises(PermanentSourceError, match=r"outside .*hostile.*option allow_outside"):
+        documents(GitConnector(folder))
+    (raw,) = documents(GitConnector(folder, allow_outside=True)).values()
+    assert raw.content == b"secret"
+
+
+def test_what_leads_to_a_place_inside_is_read(repo: Repo, tmp_path: Path) -> None:
+    repo.write({"a.md": "x"})
+    repo.commit("first")
+    objects = repo.folder / ".git" / "objects"
+    objects.rename(repo.folder / ".git" / "elsewhere")
+    (objects / "info").mkdir(parents=True)
+    (objects / "info" / "alternates").write_text("../elsewhere\n")
+    (repo.folder / ".git").rename(repo.folder / "hidden")
+    (repo.folder / ".git").write_text("gitdir: hidden\n")
+    linked = tmp_path / "linked"
+    linked.symlink_to(repo.folder)
+    for folder in (repo.folder, linked):
+        assert list(documents(GitConnector(folder))) == ["a.md"]
 
 
 def test_sha256_repositories(tmp_path: Path) -> None:
@@ -500,7 +567,10 @@ def test_submodules_are_followed_only_when_asked(repo: Repo, tmp_path: Path) -> 
     for checked_out in (True, False):
         if not checked_out:
             shutil.rmtree(repo.folder / ".git" / "modules")
-        found = documents(GitConnector(repo.folder, submodules=True))
+            with pytest.raises(TransientSourceError, match="allow_outside"):
+                documents(GitConnector(repo.folder, submodules=True))
+        connector = GitConnector(repo.folder, submodules=True, allow_outside=not checked_out)
+        found = documents(connector)
         assert sorted(found) == ["libs/inner/in.md", "out.md"]
         raw = found["libs/inner/in.md"]
         assert (raw.content, raw.metadata["commit"]) == (b"inside", commit)
@@ -546,6 +616,68 @@ def test_urls_in_gitmodules_are_checked(repo: Repo, url: str) -> None:
         found.extend(connector.discover())
     assert connector.fetch(SourceItem(uri=f"{connector.source_uri}#a.md")).content == b"a"
     connector.close()
+
+
+def with_declared_submodule(repo: Repo, url: str, path: str = "m") -> None:
+    """A submodule that was not checked out."""
+    repo.write({".gitmodules": f'[submodule "m"]\n\tpath = {path}\n\turl = {url}\n', "a.md": "a"})
+    sha = repo.commit("first")
+    repo.git("update-index", "--add", "--cacheinfo", f"160000,{sha},{path}")
+    repo.git("commit", "-q", "-m", "second")
+
+
+def test_submodules_in_the_named_folder_are_read(repo: Repo) -> None:
+    inner = Repo(repo.folder / "parts" / "inner")
+    inner.write({"in.md": "inside"})
+    inner.commit("inner")
+    repo.write({".gitmodules": '[submodule "m"]\n\tpath = m\n\turl = ./parts/inner\n'})
+    repo.git("add", ".gitmodules")
+    repo.git("update-index", "--add", "--cacheinfo", f"160000,{inner.git('rev-parse', 'HEAD')},m")
+    repo.git("commit", "-q", "-m", "first")
+    assert list(documents(GitConnector(repo.folder, submodules=True))) == ["m/in.md"]
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://127.0.0.1:1/x.git", "http://2130706433:1/x", "git://[::1]:1/x", "git+ssh://127.1/x"]
+    + ["https://169.254.169.254/x", "https://168.63.129.16/x.git", "git@127.0.0.1:x.git"],
+)
+def test_submodules_at_private_addresses_are_not_asked(
+    repo: Repo, tmp_path: Path, url: str
+) -> None:
+    with_declared_submodule(repo, url)
+    cache = tmp_path / "cache"
+    connector = GitConnector(repo.folder, submodules=True, cache_folder=str(cache))
+    with pytest.raises(TransientSourceError, match=r"no public address.*allow_hosts"):
+        documents(connector)
+    assert not cache.exists()
+
+
+def test_a_submodule_is_read_only_where_its_address_says(repo: Repo, tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    class Redirecting(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(301)
+            self.send_header("Location", f"/elsewhere{self.path}")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Redirecting) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        host = f"127.0.0.1:{server.server_port}"
+        with_declared_submodule(repo, f"http://{host}/x.git")
+        connector = GitConnector(
+            repo.folder, submodules=True, allow_hosts=(host,), cache_folder=str(tmp_path / "cache")
+        )
+        with pytest.raises(TransientSourceError, match="redirect"):
+            documents(connector)
+        server.shutdown()
+    assert asked
+    assert not any(path.startswith("/elsewhere") for path in asked)
 
 
 # --- remotes -------------------------------------------------------------------------------------

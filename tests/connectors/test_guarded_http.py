@@ -55,6 +55,8 @@ def http(running: WebServer) -> Iterator[GuardedHttp]:
         "::", "::1", "fe80::1", "fe80::1%1", "fc00::1", "fec0::1", "ff02::1", "2001:db8::1",
         "::ffff:127.0.0.1", "::ffff:10.0.0.1", "::127.0.0.1", "2002:7f00:1::", "2002:a00:1::",
         "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe", "64:ff9b:1::1", "2001::1",
+        "168.63.129.16", "::ffff:168.63.129.16", "64:ff9b::a83f:8110",
+        "100.100.100.200", "192.0.0.192", "fd00:ec2::254", "fd20:ce::254", "fe80::a9fe:a9fe",
     ],
 )  # fmt: skip
 def test_addresses_that_are_not_public(address: str) -> None:

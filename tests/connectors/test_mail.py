@@ -2,6 +2,7 @@
 
 import mailbox
 import os
+import shutil
 from email.message import EmailMessage
 from pathlib import Path
 
@@ -285,8 +286,34 @@ def test_a_message_or_a_maildir_that_is_gone(maildir: Path) -> None:
     with pytest.raises(SourceError, match="cannot be read"):
         source.fetch(next(item for item in items if "/" not in item.uri.partition("#")[2]))
     (maildir / "tmp").rmdir()
-    with pytest.raises(TransientSourceError, match="no Maildir any more"):
+    with pytest.raises(TransientSourceError, match="mail lacks tmp"):
         listed(source)
+
+
+@pytest.mark.parametrize("lost", ["cur", "new", "tmp"])
+def test_a_maildir_that_lost_a_folder_is_no_folder_of_files(maildir: Path, lost: str) -> None:
+    shutil.rmtree(maildir / lost)
+    for location in (str(maildir), f"maildir:{maildir}", maildir.as_uri()):
+        source = connect(SourceDescription(location=location), defaults={})
+        with pytest.raises(TransientSourceError, match=f"lacks {lost}, so nothing is taken as del"):
+            listed(source)  # type: ignore[arg-type]
+
+
+def test_what_is_left_of_a_maildir_is_named(tmp_path: Path) -> None:
+    (tmp_path / "tmp").mkdir()
+    assert not MailConnector.recognizes(str(tmp_path))
+    with pytest.raises(UnknownSource, match="no Maildir: it lacks cur, new"):
+        MailConnector(f"maildir:{tmp_path}")
+
+
+def test_a_folder_in_a_maildir_that_lost_a_part(maildir: Path) -> None:
+    shutil.rmtree(maildir / ".Sent" / "cur")
+    (maildir / "sieve" / "tmp").mkdir(parents=True)
+    source = MailConnector(str(maildir))
+    found: list[SourceItem | SkippedItem] = []
+    with pytest.raises(TransientSourceError, match="Sent lacks cur, so nothing is taken"):
+        found.extend(source.discover())
+    assert len(listed(MailConnector(str(maildir), folders=("INBOX",)))) == 3
 
 
 # --- choosing -------------------------------------------------------------------------------------

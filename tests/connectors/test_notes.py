@@ -151,8 +151,15 @@ def test_a_link_finds_the_nearest_by_its_shortest_path() -> None:
 
 @pytest.mark.parametrize(
     "front",
-    ["a: [1", "- a\n- b", "just text", "a: &x [1]\nb: *x", "? {a: b}\n: c\n: d", "a: !!python/x 1"],
-)
+    [
+        "a: [1", "- a\n- b", "just text", "a: &x [1]\nb: *x", "? {a: b}\n: c\n: d", "a: !!python/x 1",
+        "a: " + "[" * 3_000 + "]" * 3_000, "a: " + "{a: " * 3_000 + "}" * 3_000,
+        "a: " + "[" * 40_000 + "]" * 40_000, "a:\n" + "- " * 40_000,
+        "a: " + ":".join(["59"] * 5_000), "a: [" + ":".join(["59"] * 5_000) + "]",
+        ":".join(["59"] * 5_000) + ": a",
+    ],
+    ids=lambda front: front[:20],
+)  # fmt: skip
 def test_broken_front_matter_stays_in_the_text(front: str) -> None:
     markdown = f"---\n{front}\n---\nbody\n"
     assert split_front_matter(markdown) == ({}, markdown, True)

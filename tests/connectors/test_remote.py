@@ -37,6 +37,7 @@ from ragmem.errors import (
         ("sftp://host:2222/~/docs", "sftp://host:2222/~/docs"),
         ("github://ana:notes@v1/docs", "github://ana:notes@v1/docs"),
         ("github://ana:notes@feature%2Fx", "github://ana:notes@feature%2Fx"),
+        ("github://ana:notes@a%40v1/docs", "github://ana:notes@a%40v1/docs"),
         ("https://host/a%20b.pdf?page=1#top", "https://host/a%20b.pdf?page=1"),
     ],
 )
@@ -73,6 +74,16 @@ def test_what_is_meant(location: str, key: str, is_meant: bool) -> None:
     "location",
     [
         "sftp://ana:secret@host/docs",
+        "sftp://ana;x=secret@host/docs",
+        "sftp://ana%3Bx=secret@host/docs",
+        "sftp://ana%3Asecret@host/docs",
+        "sftp://ana:x@secret@host/docs",
+        "github://u:secret@o:r@main/x",
+        "github://u:secret%40o:r@main/x",
+        "github://secret@o:r@main/x",
+        "github://secret@o:r/x",
+        "github://o:r@u:secret/x",
+        "s3://key%3Asecret%40bucket/docs",
         "s3://key:secret@bucket/docs",
         "https://ana:secret@host/a.pdf",
         "https://bucket.s3.amazonaws.com/a.pdf?X-Amz-Signature=secret",
@@ -87,11 +98,15 @@ def test_secrets_in_a_location_are_refused_and_not_repeated(location: str) -> No
 
 @pytest.mark.parametrize(
     "location",
-    ["s3://", "s3:///", "github://ana/notes", "github://ana:notes@/x", "zip://", "https://host/"],
-)
+    [
+        "s3://", "s3:///", "github://ana/notes", "github://ana:notes@/x", "zip://", "https://host/",
+        "sftp:ana:secret@host", "sftp://ana@host:secret/x", "sftp://host;secret/x", "sftp://:22/x",
+    ],
+)  # fmt: skip
 def test_a_location_that_names_nothing(location: str) -> None:
-    with pytest.raises(UnknownSource):
+    with pytest.raises(UnknownSource) as caught:
         RemoteFilesConnector(location)
+    assert "secret" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -119,8 +134,13 @@ def test_options_that_do_not_fit(tmp_path: Path) -> None:
         RemoteFilesConnector("sftp://host/x", endpoint_url="http://x")
     with pytest.raises(UsageError, match="takes no region, anonymous"):
         RemoteFilesConnector("github://a:b", region="x", anonymous=True)
-    with pytest.raises(UsageError, match="endpoint_url holds credentials"):
-        RemoteFilesConnector("s3://b", endpoint_url="http://key:word@host")
+    for url in (
+        "http://key:secret@host", "http://secret@host", "http://host/?k=secret", "http://host#secret",
+        "host:secret", "http:/k:secret@host", "ftp://host/secret", "http://[secret", "http://h:secret",
+    ):  # fmt: skip
+        with pytest.raises(UsageError, match="endpoint_url is no") as caught:
+            RemoteFilesConnector("s3://b", endpoint_url=url)
+        assert "secret" not in str(caught.value)
     with pytest.raises(UsageError, match="parallel_fetches is 0"):
         RemoteFilesConnector("s3://b", parallel_fetches=0)
 

@@ -115,6 +115,33 @@ def test_a_worker_that_stops_is_not_waited_for() -> None:
     assert not workers_of(before)
 
 
+FORKING_WORKER = """
+import os, sys, time
+from ragmem.parsing.transfer import read_frame, write_frame
+write_frame(sys.stdout.buffer, {"ready": True})
+read_frame(sys.stdin.buffer, most_bytes=10**9)
+if os.fork():
+    os._exit(1)
+time.sleep(60)
+"""
+
+
+@linux
+def test_a_child_of_a_worker_does_not_keep_its_parent_waiting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    start = subprocess.Popen
+
+    def start_forking(command: list[str], **options: object) -> object:
+        return start([command[0], "-c", FORKING_WORKER], **options)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(process.subprocess, "Popen", start_forking)
+    worker = WorkerProcess(limits=LIMITS, timeout_seconds=0.2, memory_bytes=2**30)
+    began = time.monotonic()
+    assert worker.ask(SMALL).document is None
+    assert time.monotonic() - began < 30  # the child would sleep on
+
+
 @linux
 def test_no_document_is_blamed_for_what_happens_around_it(
     isolated: IsolatedParser, slow: RawDocument
