@@ -133,11 +133,11 @@ def code_line(chance: random.Random, number: str) -> str:
 
 
 KINDS = (
-    Kind("large.log", 12, 19.5, log_line),
-    Kind("large.jsonl", 10, 19.5, json_line),
-    Kind("large.csv", 6, 14, csv_line),
-    Kind("large.txt", 8, 19.5, prose_line),
-    Kind("wide.txt", 4, 30, wide_line),
+    Kind("large.log", 24, 9.7, log_line),
+    Kind("large.jsonl", 20, 9.7, json_line),
+    Kind("large.csv", 12, 7, csv_line),
+    Kind("large.txt", 16, 9.7, prose_line),
+    Kind("wide.txt", 8, 15, wide_line),
     Kind("medium.log", 60, 2, log_line),
     Kind("medium.md", 100, 2, prose_line),
     Kind("medium.py", 20, 2, code_line),

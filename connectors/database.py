@@ -201,9 +201,12 @@ class DatabaseConnector:
             yield form.path(row), self._fingerprint(row), tuple(row[name] for name in form.key)
 
     def _columns(self) -> list[str]:
-        with as_source_errors(self._url), self._engine.connect() as connection:
-            with connection.execute(no_rows(self._query)) as rows:
-                return list(rows.keys())
+        with (
+            as_source_errors(self._url),
+            self._engine.connect() as connection,
+            connection.execute(no_rows(self._query)) as rows,
+        ):
+            return list(rows.keys())
 
     def _quoted(self, names: Sequence[str]) -> list[str]:
         """The names as the database told them, whatever words it reserves."""

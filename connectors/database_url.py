@@ -210,7 +210,6 @@ def open_engine(url: URL, *, timeout_seconds: float, max_bytes: int) -> Engine:
         each.format(milliseconds=round(timeout_seconds * 1000))
         for each in _READ_ONLY.get(backend, ())
     )
-
     engine.update_execution_options(stream_results=engine.dialect.supports_server_side_cursors)
 
     @event.listens_for(engine, "begin")

@@ -44,8 +44,8 @@ _FILE_SUFFIXES = (".rss", ".atom")
 class FeedConnector:
     """Lists and reads the entries of a feed.
 
-    Entries that the feed no longer names stay. An entry keeps its address even when the feed later
-    links to another one.
+    Entries that the feed no longer names stay. An entry's URI is the feed's own: a feed may link to
+    any page, and must not take the place of that page in the store.
     """
 
     schemes: ClassVar[frozenset[str]] = frozenset({"feed", "feed+http", "feed+https"})
@@ -132,9 +132,9 @@ class FeedConnector:
             SourceError: the feed cannot be read.
         """
         self._feed = self._read_feed()
-        self._entries = {}
-        for entry in self._feed.entries:
-            self._entries.setdefault(self._uri(entry), entry)
+        self._entries = {
+            f"{self.source_uri}#{quote(entry.id, safe='')}": entry for entry in self._feed.entries
+        }
         for uri, entry in self._entries.items():
             yield SourceItem(uri=uri, fingerprint=entry.fingerprint)
 
@@ -217,17 +217,6 @@ class FeedConnector:
         if len(content) > _LARGEST_FEED:
             raise PermanentSourceError(f"{path} has more than {_LARGEST_FEED:,} bytes")
         return read_feed(content, base="")
-
-    def _uri(self, entry: Entry) -> str:
-        """The address of an entry: its page's, as it was when the entry was first seen."""
-        key = f"entry {entry.id}"
-        noted = self._notes.read(key)
-        uri = noted or entry.link
-        if not uri or uri in self._entries:
-            uri = f"{self._address or self.source_uri}#{quote(entry.id, safe='')}"
-        if noted is None:
-            self._notes.write(key, uri)
-        return uri
 
     def _noted(self) -> Reply | None:
         """The feed as it was at the last run."""

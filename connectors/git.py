@@ -24,7 +24,8 @@ from .git_location import GitLocation, is_unmistakable, locate
 from .git_process import git_program
 from .git_repository import Repository, TreeEntry, is_sha
 from .git_selection import LargeFiles, Selection, pointer_objection
-from .git_submodules import checked_out, declared, located
+from .git_submodules import check_allowed, checked_out, declared, located
+from .guarded_addresses import HostGuard
 
 _MEBIBYTE = 1024 * 1024
 _MAX_SUBMODULE_DEPTH = 8
@@ -69,6 +70,8 @@ class GitConnector:
         suffixes: frozenset[str] | None = None,
         max_file_bytes: int = 100 * _MEBIBYTE,
         submodules: bool = False,
+        allow_outside: bool = False,
+        allow_hosts: tuple[str, ...] = (),
         cache_folder: str | None = None,
     ) -> None:
         """Find the place; a remote is not asked yet.
@@ -82,6 +85,11 @@ class GitConnector:
             suffixes: the lower-case suffixes (with dot; empty for none) to read; None for all.
             max_file_bytes: larger files are skipped without being read.
             submodules: whether the repositories inside the repository are read, too.
+            allow_outside: whether a folder on this machine may lead to a repository outside of it
+                by its `.git` file, its alternates, links or submodules, as worktrees and shared
+                clones do.
+            allow_hosts: `host` or `host:port` that submodules may come from although its address
+                is private.
             cache_folder: where copies of remotes are kept; None for the platform's cache folder.
 
         Raises:
@@ -96,6 +104,8 @@ class GitConnector:
         self._selection = Selection(paths=paths, suffixes=suffixes, max_file_bytes=max_file_bytes)
         self._max_file_bytes = max_file_bytes
         self._submodules = submodules
+        self._allow_outside = allow_outside
+        self._hosts = HostGuard(allow_hosts)
         self._cache_folder = cache_folder
         self._trees: list[_Tree] = []
 
@@ -133,9 +143,16 @@ class GitConnector:
 
     def _opened(self, location: GitLocation) -> Repository:
         if location.folder is None:
-            return Repository(fetched(location, _cache(self._cache_folder)))
+            # What a person named may have moved; what a repository names may lead anywhere.
+            is_named = location == self._location
+            cache = _cache(self._cache_folder)
+            return Repository(fetched(location, cache, follow_redirects=is_named))
         inner = location.folder / ".git"
-        return Repository(inner if inner.exists() else location.folder)
+        return self._local(inner if inner.exists() else location.folder)
+
+    def _local(self, git_folder: Path) -> Repository:
+        within = None if self._allow_outside else self._location.folder
+        return Repository(git_folder, within=within)
 
     def _tree(
         self,
@@ -228,10 +245,14 @@ class GitConnector:
 
         Raises:
             SourceError: it cannot be read, or has no such commit.
+            NotAllowed: it is where a repository must not lead.
         """
         own = checked_out(tree.repository, name) if tree.location.folder is not None else None
-        if own is not None and (repository := Repository(own)).has_commit(commit):
+        if own is not None and (repository := self._local(own)).has_commit(commit):
             return repository
+        check_allowed(
+            location, named=self._location, hosts=self._hosts, allow_outside=self._allow_outside
+        )
         repository = self._opened(location)
         if not repository.has_commit(commit):
             raise PermanentSourceError(f"{location.uri} has no commit {commit[:12]}; push it")

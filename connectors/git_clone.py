@@ -6,6 +6,7 @@ import hashlib
 import os
 import shutil
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from ragmem.errors import PermanentSourceError, SourceError, TransientSourceError
@@ -37,6 +38,7 @@ _ABSENT = (
     "returned error: 404",
     "access denied or repository not exported",
 )
+_MOVED = tuple(f"returned error: {status}" for status in (301, 302, 303, 307, 308))
 _UNREACHABLE = (
     "could not resolve",
     "could not connect",
@@ -56,12 +58,13 @@ _UNREACHABLE = (
 )
 
 
-def fetched(location: GitLocation, cache_folder: Path) -> Path:
+def fetched(location: GitLocation, cache_folder: Path, *, follow_redirects: bool = True) -> Path:
     """Bring the copy of a remote repository up to date.
 
     Args:
         location: the remote.
         cache_folder: where copies are kept.
+        follow_redirects: whether a web server may send git on to another address at first.
 
     Returns:
         The bare copy's folder.
@@ -77,7 +80,7 @@ def fetched(location: GitLocation, cache_folder: Path) -> Path:
     try:
         cache_folder.mkdir(parents=True, exist_ok=True)
         with FileLock(cache_folder / f"{key}.lock", timeout=_LOCK_SECONDS):
-            _refresh(location, folder)
+            _refresh(location, folder, follow_redirects=follow_redirects)
     except Timeout as error:
         raise TransientSourceError(f"another process has been fetching {location.uri}") from error
     except OSError as error:
@@ -89,11 +92,11 @@ def fetched(location: GitLocation, cache_folder: Path) -> Path:
     return folder
 
 
-def _refresh(location: GitLocation, folder: Path) -> None:
+def _refresh(location: GitLocation, folder: Path, *, follow_redirects: bool) -> None:
     """Fetch into the copy; a copy that a killed run left broken is made anew."""
     if folder.exists():
         try:
-            _fetch(location, folder)
+            _fetch(location, folder, follow_redirects=follow_redirects)
             return
         except GitFailed as error:
             if (known := _known(error.message, location)) is not None:
@@ -107,7 +110,7 @@ def _refresh(location: GitLocation, folder: Path) -> None:
             _variables(fresh),
             timeout_seconds=60,
         )
-        _fetch(location, fresh)
+        _fetch(location, fresh, follow_redirects=follow_redirects)
         fresh.rename(folder)
     except GitFailed as error:
         known = _known(error.message, location)
@@ -118,10 +121,12 @@ def _refresh(location: GitLocation, folder: Path) -> None:
         shutil.rmtree(fresh, ignore_errors=True)
 
 
-def _fetch(location: GitLocation, folder: Path) -> None:
+def _fetch(location: GitLocation, folder: Path, *, follow_redirects: bool) -> None:
     fetch = ["fetch", "--quiet", "--prune", "--no-tags", "--force", "--no-write-fetch-head"]
     where = ["--", location.url, *_BRANCHES_AND_TAGS]
     environment = _variables(folder)
+    if not follow_redirects:
+        environment |= _one_more_setting(environment, "http.followRedirects", "false")
     try:
         run([*fetch, *where, f"+HEAD:{HEAD}"], environment, timeout_seconds=_FETCH_SECONDS)
     except GitFailed as error:
@@ -134,6 +139,17 @@ def _fetch(location: GitLocation, folder: Path) -> None:
 
 def _variables(folder: Path) -> dict[str, str]:
     return remote_environment({"GIT_DIR": str(folder), "GIT_ALLOW_PROTOCOL": _protocols()})
+
+
+def _one_more_setting(environment: Mapping[str, str], key: str, value: str) -> dict[str, str]:
+    """A setting of git's beside those that the user gives by the environment."""
+    count = environment.get("GIT_CONFIG_COUNT", "")
+    at = int(count) if count.isdecimal() else 0
+    return {
+        "GIT_CONFIG_COUNT": str(at + 1),
+        f"GIT_CONFIG_KEY_{at}": key,
+        f"GIT_CONFIG_VALUE_{at}": value,
+    }
 
 
 def _protocols() -> str:
@@ -157,6 +173,11 @@ def _known(message: str, location: GitLocation) -> SourceError | None:
         return PermanentSourceError(
             f"there is no repository at {location.uri}, or not for this user: {message}; check the "
             "URL, and that git has the credentials for it"
+        )
+    if any(phrase in said for phrase in _MOVED):
+        return PermanentSourceError(
+            f"{location.uri} redirects to another address, which is not followed: {message}; "
+            "write the new address where this one stands (for a submodule in .gitmodules)"
         )
     if any(phrase in said for phrase in _UNREACHABLE):
         return TransientSourceError(f"{location.uri} cannot be reached: {message}")

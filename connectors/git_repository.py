@@ -20,6 +20,7 @@ from typing import IO
 from ragmem.errors import PermanentSourceError, SourceError, TransientSourceError
 
 from .file_reasons import too_large
+from .git_boundary import check_inside
 from .git_process import GitFailed, end, local_environment, reading, run, start
 
 _SECONDS = 600.0
@@ -49,22 +50,23 @@ class TreeEntry:
 class Repository:
     """One repository; not thread-safe."""
 
-    def __init__(self, git_folder: Path) -> None:
+    def __init__(self, git_folder: Path, *, within: Path | None = None) -> None:
         """Open a repository.
 
         Args:
             git_folder: `.git` of a working copy, a bare repository, or a `.git` file that leads
                 to one.
+            within: the folder that everything read has to lie in; None for anywhere.
 
         Raises:
-            PermanentSourceError: git finds no repository there.
+            PermanentSourceError: git finds no repository there, or it reaches outside.
         """
         self._folder = git_folder
         # Reading names of revisions and paths runs no program, whatever the configuration says.
         self._named = local_environment({"GIT_DIR": str(git_folder)})
         try:
             told = run(
-                ["rev-parse", "--show-object-format", "--git-common-dir"]
+                ["rev-parse", "--show-object-format", "--absolute-git-dir", "--git-common-dir"]
                 + [part for name in ("objects", "shallow") for part in ("--git-path", name)],
                 self._named,
                 timeout_seconds=_READ_SECONDS,
@@ -73,8 +75,11 @@ class Repository:
             raise PermanentSourceError(
                 f"git cannot read the repository: {error.message}"
             ) from error
-        hashing, common, objects, shallow = os.fsdecode(told).rstrip("\n").split("\n")
+        hashing, own, common, objects, shallow = os.fsdecode(told).rstrip("\n").split("\n")
         self.common_folder = Path(os.path.abspath(common))  # noqa: PTH100 - links stay links
+        if within is not None:
+            places = (Path(own), self.common_folder, Path(shallow))
+            check_inside(within, places=places, objects=Path(objects))
         self.environment = self._isolated(hashing, Path(objects), Path(shallow))
         self._contents: subprocess.Popen[bytes] | None = None
 

@@ -1,7 +1,7 @@
 """The repositories inside a repository: where `.gitmodules` says that they come from.
 
 What it says is the repository's content and not the user's: it may name other remotes, but a
-folder of this machine only where the repository around it is one too.
+folder of this machine only inside the one that the user named, and no host at a private address.
 """
 
 from __future__ import annotations
@@ -11,11 +11,14 @@ from urllib.parse import urljoin, urlsplit
 
 from ragmem.errors import RagmemError
 
+from .git_boundary import is_inside
 from .git_location import GitLocation, local, locate, remote
 from .git_process import GitFailed, run
 from .git_repository import Repository
+from .guarded_addresses import HostGuard
 
 _SECONDS = 60.0
+_PORTS = {"https": 443, "http": 80, "ssh": 22, "git": 9418}
 
 
 def declared(repository: Repository, gitmodules_sha: str) -> dict[bytes, tuple[str, str]]:
@@ -61,6 +64,37 @@ def located(url: str, parent: GitLocation) -> GitLocation:
     if found.folder is not None and parent.folder is None:
         raise NotAllowed(f"names the folder {url} of this machine from a remote repository")
     return found
+
+
+def check_allowed(
+    location: GitLocation, *, named: GitLocation, hosts: HostGuard, allow_outside: bool
+) -> None:
+    """Refuse to read a submodule from where only the user may lead.
+
+    The host is resolved here and again by git, so a name server that changes its mind in between
+    is not kept out; nor is a proxy or an ssh configuration of the user's that leads elsewhere.
+    Redirects are switched off where git is run.
+
+    Args:
+        location: where `.gitmodules` says that it is.
+        named: what the user named; the same server is allowed.
+        hosts: tells which others may be asked.
+        allow_outside: whether a folder may lie anywhere.
+
+    Raises:
+        NotAllowed: it is a folder outside of the named one.
+        SourceError: its host is not public, or cannot be found.
+    """
+    if location.folder is not None:
+        if not allow_outside and not (named.folder and is_inside(location.folder, named.folder)):
+            raise NotAllowed(
+                f"names the folder {location.folder}, outside of {named.folder}; check it out with "
+                "git submodule update --init, or set the option allow_outside"
+            )
+        return
+    asked, own = urlsplit(location.url), urlsplit(named.url)
+    if (asked.scheme, asked.hostname, asked.port) != (own.scheme, own.hostname, own.port):
+        hosts.check(asked.hostname or "", asked.port or _PORTS[asked.scheme])
 
 
 def checked_out(repository: Repository, name: str) -> Path | None:

@@ -16,6 +16,12 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolver = Callable[[str, int], Sequence[str]]
 """The numeric addresses of a host name, best first."""
 
+# Clouds tell secrets to their own machines here, although Python calls the addresses global:
+# Azure's host agent, and Oracle's older metadata service among the IETF's own assignments.
+_CLOUD_AGENTS = (
+    ipaddress.IPv4Network("168.63.129.16/32"),
+    ipaddress.IPv4Network("192.0.0.0/24"),
+)
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _COMPATIBLE = ipaddress.IPv6Network("::/96")
 
@@ -37,6 +43,8 @@ def is_public(address: Address) -> bool:
             return is_public(carried)
         if address.is_site_local:
             return False
+    if any(address in network for network in _CLOUD_AGENTS):
+        return False
     return address.is_global and not (
         address.is_multicast
         or address.is_private
@@ -100,6 +108,16 @@ class HostGuard:
                         f"be read, allow it by name: allow_hosts: ['{name}:{port}']"
                     )
         return [str(address) for address in found]
+
+    def check(self, host: str, port: int) -> None:
+        """Refuse a host unless it is public or was allowed; of what was allowed nothing is asked.
+
+        Raises:
+            PermanentSourceError: an address is not public.
+            TransientSourceError: the name cannot be resolved now.
+        """
+        if not self._is_allowed(host, port):
+            self.addresses(host, port)
 
     def _is_allowed(self, host: str, port: int) -> bool:
         name = _plain(host)

@@ -12,7 +12,8 @@ from ragmem.errors import TransientSourceError, UsageError
 
 _PORTS = {"imaps": 993, "imap": 143}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_SHOWN = re.compile(r"//[^/]*@")
+_HIDDEN = re.compile(r"//.*@", re.DOTALL)
+_HOST = re.compile(r"[\w.:%-]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,27 +55,29 @@ class ImapAccount:
         Raises:
             UsageError: it names no account, or holds a password.
         """
-        shown = _SHOWN.sub("//…@", url)
+        shown = re.split(r"[?#]", _HIDDEN.sub("//…@", url))[0]
         try:
             split = urlsplit(url)
             port = split.port
         except ValueError as error:
-            raise UsageError(f"{shown}: no IMAP URL: {error}") from error
+            raise UsageError("no IMAP URL; expected imaps://user@host[:port]/Folder") from error
         scheme = split.scheme.lower()
         if scheme not in _PORTS:
             raise UsageError(f"{shown}: expected imaps://user@host/Folder")
-        if split.password is not None:
-            raise UsageError(
-                f"{shown}: a URL must not hold a password; put it into the environment variable "
-                "IMAP_PASSWORD"
-            )
         user, folder = unquote(split.username or ""), unquote(split.path.removeprefix("/"))
+        if split.password is not None or re.search("[:;]", user):
+            raise UsageError(
+                f"{shown}: a URL must not hold a password or `;AUTH=`; put the password into the "
+                "environment variable IMAP_PASSWORD"
+            )
         if not user or not split.hostname:
             raise UsageError(f"{shown}: expected {scheme}://user@host[:port]/Folder")
         if split.query or split.fragment:
             raise UsageError(f"{shown}: write ? as %3F and # as %23 in the name of a folder")
         if _CONTROL.search(user + split.hostname + folder):
             raise UsageError(f"{shown}: control characters in the user, host or folder")
+        if not _HOST.fullmatch(split.hostname):
+            raise UsageError("no name of a host after the @ of an IMAP URL")
         return cls(
             scheme=scheme,
             user=user,

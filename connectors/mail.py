@@ -14,7 +14,7 @@ from ragmem.errors import UnknownSource, UsageError
 from ragmem.types import RawDocument, SkippedItem, SourceItem
 
 from .file_location import local_path_of
-from .mail_maildir import Maildir, is_maildir
+from .mail_maildir import Maildir, is_maildir, lacking
 from .mail_mbox_file import MboxFile
 
 _MEBIBYTE = 1024 * 1024
@@ -28,7 +28,7 @@ class MailConnector:
 
     @classmethod
     def recognizes(cls, location: str) -> bool:
-        """Whether a path is a Maildir, or an mbox file named `*.mbox`."""
+        """Whether a path is a Maildir, a damaged one too, or an mbox file named `*.mbox`."""
         if location.partition(":")[0].lower() in _SCHEMES:
             return False  # the scheme says so already
         try:
@@ -63,7 +63,8 @@ class MailConnector:
             self._box = Maildir(path, uri=self._uri, folders=folders, max_file_bytes=max_file_bytes)
             return
         if path.is_dir():
-            raise UnknownSource(f"{location}: the folder is no Maildir (it lacks cur, new and tmp)")
+            missing = ", ".join(lacking(path))
+            raise UnknownSource(f"{location}: the folder is no Maildir: it lacks {missing}")
         if not path.is_file():
             raise UnknownSource(f"{location}: no such file or folder")
         try:

@@ -21,6 +21,7 @@ from .file_reading import opened, printable, unreadable
 from .file_reasons import too_large
 from .mail_folders import decoded_folder
 
+_PARTS = ("cur", "new", "tmp")
 _BOXES = ("new", "cur")
 _INBOX = "INBOX"
 # Windows and some network drives allow no colon in names.
@@ -28,10 +29,18 @@ _FLAGS = re.compile(r"[:!;]2,([A-Za-z,]*)$")
 _DEEPEST = 20
 
 
+def lacking(folder: Path) -> list[str]:
+    """Which of the three folders that make a Maildir are not there; links do not count."""
+    inner = [folder / name for name in _PARTS]
+    return [path.name for path in inner if not path.is_dir() or path.is_symlink()]
+
+
 def is_maildir(folder: Path) -> bool:
-    """Whether a folder has the three folders that make a Maildir; links elsewhere do not count."""
-    inner = [folder / name for name in ("cur", "new", "tmp")]
-    return all(path.is_dir() and not path.is_symlink() for path in inner)
+    """Whether a folder is a Maildir, or was one that has lost a part such as a mounted `cur`.
+
+    Two parts leave no doubt; a folder of files may well have a `tmp` or a `new`.
+    """
+    return len(lacking(folder)) <= 1
 
 
 class Maildir:
@@ -50,14 +59,13 @@ class Maildir:
         """The messages by folder and name, those marked as deleted left out.
 
         Raises:
-            TransientSourceError: the Maildir is gone, or a folder cannot be listed.
+            TransientSourceError: the Maildir is gone or has lost a part, or a folder cannot be
+                listed.
         """
         self._paths.clear()
-        if not is_maildir(self._root):
-            raise TransientSourceError(
-                f"{self._root.name} is no Maildir any more, so nothing is taken as deleted",
-                worth_waiting=False,
-            )
+        if missing := lacking(self._root):
+            raise _damaged({self._root.name: missing})
+        damaged: dict[str, list[str]] = {}
         try:
             found = dict(sorted(self._mailboxes(self._root, ())))
             if missing := sorted(set(self._folders) - set(found)):
@@ -66,12 +74,18 @@ class Maildir:
                     worth_waiting=False,
                 )
             for name, folder in found.items():
-                if not self._folders or name in self._folders:
+                if self._folders and name not in self._folders:
+                    continue
+                if missing := lacking(folder):
+                    damaged[name] = missing
+                else:
                     yield from self._messages(name, folder)
         except OSError as error:
             raise TransientSourceError(
                 f"a folder cannot be listed, so nothing is taken as deleted: {error.strerror}"
             ) from error
+        if damaged:
+            raise _damaged(damaged)
 
     def _mailboxes(self, folder: Path, above: tuple[str, ...]) -> Iterator[tuple[str, Path]]:
         """Every folder that holds messages, with its name."""
@@ -82,7 +96,7 @@ class Maildir:
         with os.scandir(folder) as entries:
             inner = [entry for entry in entries if entry.is_dir(follow_symlinks=False)]
         for entry in inner:
-            if entry.name in ("cur", "new", "tmp"):
+            if entry.name in _PARTS:
                 continue
             # In Maildir++ all folders lie side by side, and dots part their names.
             parts = entry.name[1:].split(".") if entry.name.startswith(".") else [entry.name]
@@ -164,6 +178,15 @@ class Maildir:
     def close(self) -> None:
         """Forget where the messages are."""
         self._paths.clear()
+
+
+def _damaged(parts: dict[str, list[str]]) -> TransientSourceError:
+    told = "; ".join(f"{name} lacks {', '.join(missing)}" for name, missing in parts.items())
+    return TransientSourceError(
+        f"a Maildir has lost a part, perhaps a mount: {told}, so nothing is taken as deleted; "
+        "bring it back, or make it as an empty folder if it is meant to be gone",
+        worth_waiting=False,
+    )
 
 
 def _listed(folder: Path) -> list[os.DirEntry[str]]:

@@ -18,6 +18,7 @@ _NOTION = re.compile(r"^([A-Z][\w /()-]{0,40}): (\S.*)$")
 _WIKI = re.compile(r"\[\[([^\[\]|]+)(?:\|([^\[\]]*))?\]\]")
 _MAX_FRONT_CHARACTERS = 100_000
 _MAX_DEPTH = 4
+_MAX_NESTING = 100
 _LARGEST_EXACT = 2**53
 
 Properties = dict[str, MetadataValue]
@@ -36,17 +37,22 @@ def split_front_matter(markdown: str) -> tuple[Properties, str, bool]:
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        # Aliases could make a few lines unfold into gigabytes.
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(match[1], loader)):
-            return {}, markdown, True
+        nesting = 0
+        for event in yaml.parse(match[1], loader):
+            nesting += isinstance(event, yaml.CollectionStartEvent)
+            nesting -= isinstance(event, yaml.CollectionEndEvent)
+            # Aliases could make a few lines unfold into gigabytes; libyaml's binding builds nested
+            # values by recursion, and takes the process with it where that goes too deep.
+            if isinstance(event, yaml.AliasEvent) or nesting > _MAX_NESTING:
+                return {}, markdown, True
         fields = yaml.load(match[1], loader)
-    except (yaml.YAMLError, ValueError, RecursionError, OverflowError):
+        if fields is not None and not isinstance(fields, dict):
+            return {}, markdown, True
+        # In here, for numbers may be too long to be written out.
+        properties = dict(_flat(fields or {}))
+    except (yaml.YAMLError, ValueError, OverflowError):
         return {}, markdown, True
-    if fields is None:
-        return {}, markdown[match.end() :], False
-    if not isinstance(fields, dict):
-        return {}, markdown, True
-    return dict(_flat(fields)), markdown[match.end() :], False
+    return properties, markdown[match.end() :], False
 
 
 def split_logseq(markdown: str) -> tuple[Properties, str]:

@@ -10,7 +10,6 @@ import os
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import ClassVar
-from urllib.parse import urlsplit
 
 from ragmem.errors import TransientSourceError, UnknownSource, UsageError
 from ragmem.types import Metadata, RawDocument, SkippedItem, SourceItem
@@ -23,7 +22,7 @@ from .file_reasons import (
     suffix_of,
     too_large,
 )
-from .http_location import http_path
+from .http_location import http_path, is_plain_address
 from .remote_location import RemoteLocation, locate
 from .remote_store import Body, Entry, RemoteStore
 from .storable_text import storable
@@ -97,8 +96,11 @@ class RemoteFilesConnector:
         )
         if wrong := [name for name, is_wrong in misfits if is_wrong]:
             raise UsageError(f"{scheme}:// takes no {', '.join(wrong)}; leave it out")
-        if endpoint_url is not None and urlsplit(endpoint_url).username is not None:
-            raise UsageError("endpoint_url holds credentials; give them by the environment")
+        if endpoint_url is not None and not is_plain_address(endpoint_url):
+            raise UsageError(
+                "endpoint_url is no plain address: expected http(s)://HOST:PORT/PATH without a "
+                "login, ? or #; credentials come from the environment"
+            )
         if parallel_fetches < 1:
             raise UsageError(f"parallel_fetches is {parallel_fetches}, expected 1 or more")
         self._suffixes = suffixes

@@ -18,6 +18,9 @@ from .file_reasons import IGNORED_FOLDERS, is_hidden_name, outside
 
 _MAGIC = re.compile(r"[*?\[]")
 _ESCAPED_MAGIC = re.compile(r"%(2A|3F|5B)", re.IGNORECASE)
+_HOST = re.compile(r"[\w.-]+(?::\d{1,5})?")
+_NAME = re.compile(r"[\w.-]+")
+_NO_BUCKET = re.compile("[@:;]")
 _SECRETS = re.compile(
     r"sig(nature)?|x-(amz|goog)-(signature|credential|security-token)|.*(token|secret|passw).*"
     r"|api_?key|key|auth",
@@ -109,23 +112,27 @@ def locate(location: str) -> RemoteLocation:
     scheme, mark, rest = location.partition("://")
     scheme = scheme.lower()
     if not mark or not rest.strip("/"):
-        raise UnknownSource(f"{location!r} names nothing; expected {scheme}://PLACE/PATH")
+        kind = scheme.partition(":")[0]
+        raise UnknownSource(f"a {kind} location names nothing; expected {kind}://PLACE/PATH")
     if scheme == "zip":
         return _archive(rest)
     netloc, _, path = rest.partition("/")
     if scheme in ("http", "https"):
         return _web_file(location)
     if scheme == "github":
-        netloc = _repository(location, netloc)
-    elif scheme == "sftp":
-        netloc = _host(netloc)
-    elif "@" in netloc or ":" in netloc:
+        owner, name, ref = _repository(netloc)
+        base = f"github://{owner}:{name}" + (f"@{quote(ref, safe='')}" if ref else "")
+        return _placed(scheme, base, f"{owner}:{name}@{ref}", path)
+    if scheme == "sftp":
+        user, host = _login(netloc)
+        base = f"sftp://{quote(user, safe='')}@{host}" if user else f"sftp://{host}"
+        return _placed(scheme, base, f"{user}@{host}" if user else host, path)
+    if _NO_BUCKET.search(unquote(netloc)):
         raise UsageError(
             f"a {scheme}:// location holds no credentials: give {scheme}://NAME/PATH, and the "
             "credentials by the environment or the provider's own files"
         )
-    safe = ":@" if scheme in ("github", "sftp") else ""
-    return _placed(scheme, f"{scheme}://{quote(netloc, safe=safe)}", netloc, path)
+    return _placed(scheme, f"{scheme}://{quote(netloc, safe='')}", netloc, path)
 
 
 def _placed(scheme: str, base: str, store: str, path: str) -> RemoteLocation:
@@ -171,29 +178,31 @@ def _web_file(location: str) -> RemoteLocation:
     return RemoteLocation(scheme=split.scheme, base=base, store=base, prefix=key, is_url=True)
 
 
-def _repository(location: str, netloc: str) -> str:
+def _repository(netloc: str) -> tuple[str, str, str]:
     owner_and_name, at, ref = netloc.partition("@")
-    owner, colon, name = owner_and_name.partition(":")
-    if not (owner and colon and name) or (at and not ref):
-        raise UnknownSource(f"{location}: expected github://OWNER:REPOSITORY@REF/PATH")
-    return unquote(netloc)
+    owner, _, name = unquote(owner_and_name).partition(":")
+    expected = "github://OWNER:REPOSITORY@REF/PATH (an @ in REF as %40)"
+    if "@" in ref or ":" in unquote(ref):
+        raise UsageError(
+            f"a github:// location holds no login: give {expected}, and the token by GITHUB_TOKEN"
+        )
+    if not (_NAME.fullmatch(owner) and _NAME.fullmatch(name)) or (at and not ref):
+        raise UnknownSource(f"no repository on GitHub; expected {expected}")
+    return owner, name, unquote(ref)
 
 
-def _host(netloc: str) -> str:
-    user, _, host = netloc.rpartition("@")
-    if ":" in user:
+def _login(netloc: str) -> tuple[str, str]:
+    quoted, _, host = netloc.rpartition("@")
+    user = unquote(quoted)
+    if "@" in quoted or ":" in user or ";" in user:
         raise UsageError(
             "an sftp:// location holds no password: give sftp://USER@HOST/PATH, and use an SSH "
             "agent, a key in ~/.ssh, or the environment variable SFTP_PASSWORD"
         )
-    try:
-        port = urlsplit(f"sftp://{host}").port
-    except ValueError as error:
-        raise UnknownSource(f"sftp://{netloc}: {error}") from error
-    if not host or host.startswith(":"):
-        raise UnknownSource(f"sftp://{netloc}: expected sftp://USER@HOST/PATH")
-    host = host.removesuffix(":22").lower() if port == 22 else host.lower()
-    return f"{unquote(user)}@{host}" if user else host
+    port = host.partition(":")[2]
+    if not _HOST.fullmatch(host) or int(port or 22) > 65535:
+        raise UnknownSource("no host; expected sftp://USER@HOST/PATH or sftp://USER@HOST:PORT/PATH")
+    return user, host.lower().removesuffix(":22")
 
 
 def _is_ignored(path: str) -> bool:

@@ -48,7 +48,7 @@ class Settings(BaseSettings):
         rerank_candidates: how many fused chunks the reranker reads.
         collapse_near_duplicates: leave out hits that only repeat a better one of a document that
             is nearly the same.
-        max_characters: longer texts are refused: about 20,000 pages by default.
+        max_characters: longer texts are refused: about 5,000 pages by default.
         parse_workers: processes that parse side by side.
         parse_timeout_seconds: a document that takes longer to parse fails.
         parse_memory_bytes: a document that needs more memory to parse fails.
@@ -73,7 +73,7 @@ class Settings(BaseSettings):
     least_sufficiency: float = 0.67
     rerank_candidates: int = Field(default=20, ge=1)
     collapse_near_duplicates: bool = True
-    max_characters: int = Field(default=20_000_000, ge=1)
+    max_characters: int = Field(default=10_000_000, ge=1)
     parse_workers: int = Field(default=2, ge=1)
     parse_timeout_seconds: float = Field(default=60.0, gt=0)
     parse_memory_bytes: int = Field(default=2**30, ge=2**26)

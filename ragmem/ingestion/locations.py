@@ -9,8 +9,17 @@ from pathlib import Path
 # A scheme has two letters at least: `C:` is a drive.
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]+):", re.IGNORECASE)
 _RELATIVE_DATABASE = re.compile(r"(?:sqlite|duckdb)(?:\+\w+)?:///(?=[^/?:])", re.IGNORECASE)
-# Up to the last `@`, for people forget to escape one; digits after the colon are a port.
-_CREDENTIALS = re.compile(r"(?<=://)[^/@]*:(?!\d*/).*@")
+_WEB_FRAGMENT = re.compile(r"^((?:feed[:+])?https?:[^#]*)#.*", re.IGNORECASE | re.DOTALL)
+_LOGIN = re.compile(
+    r"""(^[a-z][a-z0-9+.-]+:/{0,2} | ://)
+        (?! [a-z]:[\\/])  # a drive
+        (?! (?<=github://) [\w.-]+:[\w.-]+ (?:@[^@:/]*)? (?:/|$))  # an owner and a repository
+        (?: [^/@[]*:(?!\d*(?:[/?#]|$)).*@  # up to the last `@`: people forget to escape one
+          | [^/]*@  # a user, or a token
+          | [^/?#@[]*:(?!\d*(?:[/?#]|$))[^/?#]*)  # no host, for digits alone would be a port
+    """,
+    re.IGNORECASE | re.DOTALL | re.VERBOSE,
+)
 
 
 def scheme_of(location: str, *, folder: Path | None = None) -> str | None:
@@ -27,7 +36,9 @@ def scheme_of(location: str, *, folder: Path | None = None) -> str | None:
 
 
 def anchored(location: str, *, folder: Path) -> str:
-    """A location that means the same whatever the working directory is.
+    """A location that means the same whatever the working directory is, as it is stored.
+
+    The fragment of a web address is left out: no server sees it, and it may be a token.
 
     Args:
         location: a path, a glob, a URI, or a path after a scheme such as `mbox:mail/in.mbox`.
@@ -40,6 +51,7 @@ def anchored(location: str, *, folder: Path) -> str:
     if database is not None:
         path, question_mark, query = location[database.end() :].partition("?")
         return f"{database[0]}/{_absolute(path, folder).lstrip('/')}{question_mark}{query}"
+    location = _WEB_FRAGMENT.sub(r"\1", location)
     rest = location[len(scheme) + 1 :]
     if rest and not rest.startswith("/") and _exists(Path(_absolute(rest, folder))):
         return f"{location[: len(scheme)]}:{_absolute(rest, folder)}"
@@ -47,8 +59,15 @@ def anchored(location: str, *, folder: Path) -> str:
 
 
 def shown(location: str) -> str:
-    """A location without a password that was written into it, for messages and reports."""
-    return _CREDENTIALS.sub("…@", location)
+    """A location without what may be a secret in it, for messages and reports.
+
+    A login is masked, password or not, and the fragment of a web address is left out.
+    """
+    return _WEB_FRAGMENT.sub(r"\1", _LOGIN.sub(_masked, location))
+
+
+def _masked(login: re.Match[str]) -> str:
+    return f"{login[1]}…@" if login[0].endswith("@") else f"{login[1]}…"
 
 
 def _absolute(path: str, folder: Path) -> str:

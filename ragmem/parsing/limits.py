@@ -23,7 +23,7 @@ class Limits:
 
     file_bytes: int = 100 * MEBIBYTE
     unpacked_bytes: int = 256 * MEBIBYTE
-    characters: int = 20_000_000
+    characters: int = 10_000_000
     lines: int = 1_000_000
 
     def check_file_bytes(self, count: int) -> None:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import signal
 import sqlite3
+import threading
+import time
+import tracemalloc
 import uuid
 import warnings
 from collections.abc import Iterator
@@ -13,9 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, event, text
+from sqlalchemy import create_engine, event, make_url, text
 
 from connectors.database import DatabaseConnector
+from connectors.database_query import checked_query
 from ragmem.connecting import connect
 from ragmem.errors import (
     PermanentSourceError,
@@ -243,7 +248,7 @@ def test_a_row_becomes_a_document(notes: Path) -> None:
     assert raw.title == "Note 1: Kettle"
     assert raw.name == "1.md"
     assert raw.modified_at == datetime(2024, 5, 1, tzinfo=UTC)
-    assert raw.acl == {"user:ana", "group:staff"}
+    assert raw.acl == frozenset({"user:ana", "group:staff"})
     assert raw.metadata == {
         "id": 1,
         "title": "Kettle",
@@ -293,7 +298,7 @@ def test_hostile_values_fail_or_are_cleaned_one_row_at_a_time(tmp_path: Path) ->
     assert good["1"].content == "ab"
     assert good["1"].modified_at == datetime(2024, 5, 1, tzinfo=UTC)
     assert good["2"].content == "\ufffdA"
-    assert good["2"].acl == {"user:ana"}
+    assert good["2"].acl == frozenset({"user:ana"})
     assert good["7"].content == "{body}{body.__class__}"
     assert "no text" in bad["3"]
     assert "yesterday" in bad["4"]
@@ -388,6 +393,14 @@ def test_a_broken_template_is_refused(notes: Path, template: str) -> None:
         "WITH x AS (SELECT 1) DELETE FROM notes",
         "SELECT * INTO other FROM notes",
         "SELECT * FROM notes FOR UPDATE",
+        "SELECT 1 AS id) q; COMMIT; DROP TABLE notes; SELECT * FROM (SELECT 1 AS id",
+        "SELECT 1 AS id) q DROP TABLE notes SELECT * FROM (SELECT 1 AS id",
+        "SELECT 1 AS id --\r) q; DROP TABLE notes; SELECT * FROM (SELECT 1 AS id",
+        "SELECT 1 AS id /* /* */ ) q, (SELECT 2 */",
+        "SELECT 'it",
+        'SELECT "it',
+        "SELECT 1 /* and",
+        "SELECT 1; -- the end; really\nSELECT 2",
     ],
 )
 def test_a_query_that_does_more_than_read_is_refused(notes: Path, query: str) -> None:
@@ -400,6 +413,9 @@ def test_a_query_that_does_more_than_read_is_refused(notes: Path, query: str) ->
     [
         "SELECT * FROM notes;",
         "-- all of them; really\nSELECT * FROM notes -- the end",
+        "SELECT * FROM notes; -- the end; (really",
+        "SELECT *\r\nFROM notes /* ; */",
+        "SELECT * FROM notes WHERE body LIKE '%e%' ESCAPE '\\'",
         "(SELECT * FROM notes)",
         "WITH n AS (SELECT * FROM notes) SELECT * FROM n",
         "SELECT * FROM notes WHERE body <> '; DELETE FROM notes' AND title <> ':id 12:30 %s %(x)s'",
@@ -410,6 +426,96 @@ def test_any_query_that_reads_is_taken(notes: Path, query: str) -> None:
     if query.startswith("("):
         query = f"SELECT * FROM {query}"
     assert len(fetched(over(notes, query))) == 3
+
+
+@pytest.mark.parametrize(
+    ("dialect", "query"),
+    [
+        ("postgresql", r"SELECT E'\'' AS id) q; COMMIT; DROP TABLE t; SELECT * FROM (SELECT 1 --'"),
+        ("postgresql", "SELECT a$b$ ; DROP TABLE t; SELECT a$b$"),
+        ("mysql", r"SELECT 'a\'') q INTO OUTFILE `x` -- '"),
+        ("mysql", r'SELECT "\""; DROP TABLE t; -- "'),
+        ("mysql", "SELECT 1 --'\n'; DROP TABLE t; -- '"),
+        ("mysql", "SELECT 1 # '\n; DROP TABLE t # '"),
+        ("mariadb", "SELECT 1 /*M! INTO OUTFILE 'x' */"),
+        ("mssql", "SELECT 1 AS [']) q DROP TABLE t SELECT * FROM (SELECT 1 AS [']"),
+    ],
+)
+def test_each_dialect_is_read_as_it_reads_itself(dialect: str, query: str) -> None:
+    with pytest.raises(UsageError, match="query"):
+        checked_query(query, dialect=dialect)
+
+
+@pytest.mark.parametrize(
+    ("dialect", "query"),
+    [
+        ("postgresql", r"SELECT E'it\'s; ' AS id"),
+        ("postgresql", "SELECT $$;'$$ AS id, $a$;$$;$a$ AS b, facts #>> '{a,b}' FROM t"),
+        ("postgresql", r"SELECT * FROM t WHERE path LIKE 'C:\' || '%;'"),
+        ("mysql", r"SELECT 'it\'s; ' AS id # ;"),
+        ("mssql", "SELECT [it's;] FROM t"),
+    ],
+)
+def test_quotes_of_each_dialect_may_hold_anything(dialect: str, query: str) -> None:
+    assert checked_query(query, dialect=dialect) == query
+
+
+ENDLESS = "WITH RECURSIVE n(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n) SELECT id FROM n"
+
+
+@pytest.mark.parametrize("query", [ENDLESS, f"SELECT count(*) AS id FROM ({ENDLESS})"])
+def test_an_endless_query_ends_in_time(notes: Path, query: str) -> None:
+    started = time.monotonic()
+    with pytest.raises(TransientSourceError, match="timeout_seconds") as caught:
+        list(over(notes, query, timeout_seconds=0.2).discover())
+    assert not caught.value.worth_waiting
+    assert time.monotonic() - started < 5
+
+
+def test_each_statement_has_its_own_time(notes: Path) -> None:
+    connector = over(notes, timeout_seconds=0.2)
+    items = listed(connector)
+    time.sleep(0.3)
+    assert all(connector.fetch(item).content for item in items)
+
+
+def test_an_endless_query_ends_at_ctrl_c(notes: Path) -> None:
+    connector = over(notes, f"SELECT count(*) AS id FROM ({ENDLESS})", timeout_seconds=30)
+    alarm = threading.Timer(0.3, signal.pthread_kill, (threading.get_ident(), signal.SIGINT))
+    alarm.start()
+    started = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        list(connector.discover())
+    alarm.join()
+    assert time.monotonic() - started < 10
+
+
+@pytest.mark.parametrize(
+    "cell", ["zeroblob(900000000)", "hex(zeroblob(90000000))", "huge", "title || huge"]
+)
+def test_a_huge_cell_is_refused_before_it_is_read(notes: Path, cell: str) -> None:
+    run(notes, "ALTER TABLE notes ADD huge; UPDATE notes SET huge = zeroblob(60000000)")
+    query = f"SELECT id, updated_at, iif(id = 2, {cell}, title) AS cell FROM notes"
+    tracemalloc.start()
+    with pytest.raises(PermanentSourceError, match=r"50,000,000 bytes.*max_file_bytes"):
+        list(over(notes, query, max_file_bytes=50_000_000).discover())
+    connector = over(notes, query, cursor="updated_at", max_file_bytes=50_000_000)
+    failed = []
+    for item in listed(connector):
+        try:
+            connector.fetch(item)
+        except PermanentSourceError as error:
+            failed.append((key_of(item), "max_file_bytes" in str(error)))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert failed == [("2", True)]
+    assert peak < 10_000_000
+
+
+def test_a_format_for_a_huge_text_makes_none(notes: Path) -> None:
+    query = "SELECT id, title, printf('%.*c', 20000000, 'x') AS cell FROM notes WHERE id = 2"
+    (raw,) = fetched(over(notes, query, max_file_bytes=1000))
+    assert raw.content == "id: 2\ntitle: Garden"
 
 
 # --- the place -----------------------------------------------------------------------------------
@@ -455,6 +561,12 @@ def test_odd_paths(tmp_path: Path, notes: Path) -> None:
         "postgresql://db/shop?password=hunter2",
         "mssql+pyodbc:///?odbc_connect=Driver%3DX%3BUID%3Dana%3BPWD%3Dhunter2",
         "postgresql://ana:${DB_PASSWORD}hunter2@db/shop",
+        "postgresql://db/shop?sslpassword=hunter2",
+        "postgresql://db/shop?options=-cpw%3Dhunter2",
+        "postgresql://db/shop?options=-c%20search_path%3Da%20--app.api_key%3Dhunter2",
+        "postgresql://db/shop?options=-c%20app.token%3D${DB_PASSWORD}hunter2",
+        "mysql://db/shop?init_command=SET%20@secret%20%3D%20'hunter2'",
+        "mysql://db/shop?passwd=hunter2",
     ],
 )
 def test_a_password_that_is_written_out_is_refused(
@@ -485,6 +597,22 @@ def test_credentials_come_from_the_environment_and_stay_out_of_uris(
         DatabaseConnector(location, query=NOTES, key="id")
 
 
+def test_settings_that_are_no_secrets_may_be_written_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("APP_TOKEN", "hunter2")
+    location = (
+        "postgresql://db/shop?passfile=/run/pgpass&sslmode=require&sslkey=/run/key"
+        "&options=-c%20search_path%3Da%20-c%20app.token%3D${APP_TOKEN}"
+    )
+    connector = DatabaseConnector(location, query=NOTES, key="id", name="n")
+    assert dict(connector._url.query) == {
+        "passfile": "/run/pgpass",
+        "sslmode": "require",
+        "sslkey": "/run/key",
+        "options": "-c search_path=a -c app.token=hunter2",
+    }
+    assert connector.source_uri == "postgresql://db/shop#n"
+
+
 @pytest.mark.parametrize("location", ["not a url", "postgresql://db:port/shop"])
 def test_what_is_no_url_is_unknown(location: str) -> None:
     with pytest.raises(UnknownSource):
@@ -495,6 +623,8 @@ def test_drivers_that_cannot_be_used() -> None:
     for location, message in [
         ("postgresql+asyncpg://db/shop", "asynchronous"),
         ("postgresql+psycopg2://db/shop", "psycopg2"),
+        ("mysql+mysqldb://db/shop", "several statements"),
+        ("mysql://db/shop?client_flag=65536", "several statements"),
         ("nodb://db/shop", "no SQLAlchemy dialect"),
     ]:
         with pytest.raises(UsageError, match=message):
@@ -611,6 +741,104 @@ def test_nothing_can_be_written_whatever_the_query_calls(shop: str) -> None:
     rest = DatabaseConnector(shop, query="SELECT * FROM goods", key="id")
     assert len(listed(rest)) == 2
     rest.close()
+
+
+def unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if the check were fooled."""
+    monkeypatch.setattr("connectors.database.checked_query", lambda query, **_: query)
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize(
+    "query",
+    [
+        "select 1 as id --\r) q; commit; drop table goods; select * from (select 1 as id",
+        r"select E'\'' as id) q; commit; drop table goods; select * from (select 1 as id --'",
+        "select 1 as id) q; commit; set default_transaction_read_only = off; begin; "
+        "drop table goods; commit; select * from (select 1 as id",
+        "select 1 as id) q; commit; drop table goods; select * from (select 1 as id",
+    ],
+)
+@pytest.mark.parametrize("cursor", [None, "id"])
+def test_no_query_ends_its_transaction(
+    shop: str, monkeypatch: pytest.MonkeyPatch, query: str, cursor: str | None
+) -> None:
+    with pytest.raises(UsageError, match="query"):
+        DatabaseConnector(shop, query=query, key="id")
+    unchecked(monkeypatch)
+    connector = DatabaseConnector(shop, query=query, key="id", cursor=cursor)
+    with pytest.raises(SourceError, match="multiple commands"):
+        list(connector.discover())
+    # Nor do the statements that follow the first one.
+    monkeypatch.setattr(connector, "_columns", lambda: ["id"])
+    with pytest.raises(SourceError, match="multiple commands"):
+        list(connector.discover())
+    with pytest.raises(SourceError, match="multiple commands"):
+        connector._rows_of({"1": (1,)})
+    connector.close()
+    rest = DatabaseConnector(shop, query="SELECT * FROM goods", key="id")
+    assert len(listed(rest)) == 2
+    rest.close()
+
+
+REFUSED = r"read-only|before any query|transaction termination|data-modifying"
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT wipe() AS id",
+        "WITH gone AS (DELETE FROM goods RETURNING *) SELECT * FROM gone",
+        "SELECT set_config('transaction_read_only', 'off', false) AS id, wipe() AS n",
+        "SELECT set_config('transaction_read_only', 'off', true) AS id",
+        "SELECT nextval('counter') AS id",
+        "SELECT ended() AS id",
+    ],
+)
+def test_transactions_stay_for_reading_only(
+    shop: str, monkeypatch: pytest.MonkeyPatch, query: str
+) -> None:
+    change(
+        shop,
+        """
+        CREATE SEQUENCE counter;
+        CREATE FUNCTION wipe() RETURNS int LANGUAGE sql AS 'DELETE FROM goods RETURNING 1';
+        CREATE FUNCTION ended() RETURNS int LANGUAGE plpgsql AS
+            'BEGIN COMMIT; DELETE FROM goods; RETURN 1; END';
+        """,
+    )
+    unchecked(monkeypatch)
+    connector = DatabaseConnector(shop, query=query, key="id")
+    with pytest.raises(SourceError, match=REFUSED):
+        list(connector.discover())
+    connector.close()
+    rest = DatabaseConnector(shop, query="SELECT * FROM goods", key="id")
+    assert len(listed(rest)) == 2
+    rest.close()
+
+
+@pytest.mark.postgres
+def test_settings_in_the_url_reach_the_server(shop: str) -> None:
+    url = make_url(shop)
+    settings = {
+        "host": url.query["host"],
+        "port": "5432",
+        "sslmode": "disable",
+        "connect_timeout": "5",
+        "application_name": "notes of ana",
+        "options": "-c search_path=pg_catalog",
+    }
+    location = url.set(host=None, port=None, query=settings).render_as_string(hide_password=False)
+    connector = DatabaseConnector(
+        location,
+        query="SELECT current_setting('search_path') AS id, "
+        "current_setting('application_name') AS name",
+        key="id",
+        template="{id}, {name}",
+    )
+    assert [raw.content for raw in fetched(connector)] == ["pg_catalog, notes of ana"]
+    connector.close()
 
 
 @pytest.mark.postgres

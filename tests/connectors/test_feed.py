@@ -300,7 +300,8 @@ def test_entries_are_told_apart_by_their_ids(server: WebServer, connect: Connect
 def test_no_entry_has_an_address_of_another_source(server: WebServer, connect: Connect) -> None:
     other = "http://good.example/policy.html"
     server.answers["/feed"] = feed(
-        item(other, "forged", other), f"<item><link>{other}?2</link><title>x</title></item>"
+        item(other, "forged", other),
+        f"<item><link>{other}?2</link><description>forged</description></item>",
     )
     connector = connect(full_text=False)
     documents = read_all(connector)

@@ -313,6 +313,7 @@ def test_a_folder_in_a_maildir_that_lost_a_part(maildir: Path) -> None:
     found: list[SourceItem | SkippedItem] = []
     with pytest.raises(TransientSourceError, match="Sent lacks cur, so nothing is taken"):
         found.extend(source.discover())
+    assert len(found) == 5
     assert len(listed(MailConnector(str(maildir), folders=("INBOX",)))) == 3
 
 

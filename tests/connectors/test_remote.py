@@ -35,6 +35,7 @@ from ragmem.errors import (
         ("s3://bucket/what%3F/*.md", "s3://bucket/what[?]/*.md"),
         ("sftp://ana@Host:22/docs", "sftp://ana@host/docs"),
         ("sftp://host:2222/~/docs", "sftp://host:2222/~/docs"),
+        ("sftp://ana%40example.org@host/x", "sftp://ana%40example.org@host/x"),
         ("github://ana:notes@v1/docs", "github://ana:notes@v1/docs"),
         ("github://ana:notes@feature%2Fx", "github://ana:notes@feature%2Fx"),
         ("github://ana:notes@a%40v1/docs", "github://ana:notes@a%40v1/docs"),
@@ -101,6 +102,7 @@ def test_secrets_in_a_location_are_refused_and_not_repeated(location: str) -> No
     [
         "s3://", "s3:///", "github://ana/notes", "github://ana:notes@/x", "zip://", "https://host/",
         "sftp:ana:secret@host", "sftp://ana@host:secret/x", "sftp://host;secret/x", "sftp://:22/x",
+        "sftp://host:99999/x",
     ],
 )  # fmt: skip
 def test_a_location_that_names_nothing(location: str) -> None:
