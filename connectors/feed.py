@@ -260,4 +260,6 @@ def _address_of(location: str) -> str:
     try:
         return plain_address(f"https:{rest}" if rest.startswith("//") else rest)
     except PermanentSourceError as error:
-        raise UnknownSource(f"no feed and no file: {error}") from error
+        raise UnknownSource(
+            "no file, and no http or https address without a login; expected feed+https://HOST/PATH"
+        ) from error

@@ -19,6 +19,7 @@ from .http_location import http_path
 
 REMOTE_SCHEMES = frozenset({"https", "http", "ssh", "git"})
 _SCP = re.compile(r"^(?:([\w.-]+)@)([\w.-]+):(?!//)(\S+)$")
+_CUT_SHORT = re.compile(r"git(?:\+\w+)?:", re.IGNORECASE)
 _SAFE = "/:@!$&'()*,;=~+"
 
 
@@ -65,6 +66,8 @@ def locate(location: str | Path) -> GitLocation:
     if "://" not in text:
         if (scp := _SCP.match(text)) and not Path(text).exists():
             return remote(f"ssh://{scp[1]}@{scp[2]}/{scp[3].lstrip('/')}")
+        if _CUT_SHORT.match(text) and not Path(text).exists():
+            raise UnknownSource("a git location without ://; expected git+https://HOST/PATH")
         return local(Path(text).expanduser())
     scheme, _, rest = text.partition("://")
     scheme = scheme.lower().removeprefix("git+")
@@ -100,9 +103,13 @@ def remote(url: str) -> GitLocation:
         split = urlsplit(url)
         port = split.port
     except ValueError as error:
-        raise UnknownSource(f"no valid URL of a repository: {error}") from error
-    secret = split.password is not None or (split.username and split.scheme != "ssh")
-    if secret or "@" in split.path.partition("/")[0]:
+        # Its own words may hold a password that was taken for a port.
+        raise UnknownSource(
+            "no valid URL of a repository; expected scheme://host[:port]/path"
+        ) from error
+    host, user = split.hostname or "", split.username or ""
+    secret = split.password is not None or (user and split.scheme != "ssh")
+    if secret or re.search("[:;@]", unquote(user)) or "@" in split.path.partition("/")[0]:
         raise UsageError(
             f"the URL of {split.hostname} holds a user name, password or token, which would be "
             "stored and shown; leave it out and let git know it: a credential helper (git config "
@@ -114,7 +121,6 @@ def remote(url: str) -> GitLocation:
         )
     if split.query or split.fragment:
         raise UnknownSource("the URL of a repository has no ? and no #; see the options")
-    host, user = split.hostname or "", split.username or ""
     path = quote(unquote(split.path), safe=_SAFE)
     if not host or host.startswith("-") or user.startswith("-") or not path.strip("/"):
         raise UnknownSource(f"{split.scheme}://{host}{path}: expected scheme://host/path")

@@ -225,7 +225,10 @@ def checked_url(url: str) -> str:
         if not 0 < (parsed.port or 80) < 65536:
             raise ValueError(f"there is no port {parsed.port}")
     except (httpx.InvalidURL, ValueError) as error:
-        raise PermanentSourceError(f"{shown_url(url)!r} is no URL: {error}") from error
+        # The reason is not told in the parser's words: they may hold a password.
+        raise PermanentSourceError(
+            f"{shown_url(url)!r} is no URL; check its host and port"
+        ) from error
     if parsed.scheme not in ("http", "https") or not parsed.raw_host:
         raise PermanentSourceError(
             f"{shown_url(url)} is no http or https address, and nothing else is read"

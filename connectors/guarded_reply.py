@@ -19,6 +19,10 @@ _PASSING = frozenset({408, 421, 425, 429})
 _LONGEST_RETRY_SECONDS = 86_400.0
 _LONGEST_SHOWN = 300
 _LOGIN = re.compile(r"^([a-z][a-z0-9+.-]*:[/\\]*)[^/?#]*@", re.IGNORECASE)
+# A password whose host was forgotten looks like a port that is no number.
+_NO_PORT = re.compile(
+    r"^([a-z][a-z0-9+.-]*:[/\\]*[^/?#@:[]*):(?!\d*(?:[/?#]|$)).*", re.IGNORECASE | re.DOTALL
+)
 _ADVICE = {
     401: "it asks for a login",
     403: "it does not let this program read it",
@@ -153,7 +157,8 @@ def http_date(text: str) -> datetime | None:
 
 def shown_url(url: str) -> str:
     """A URL as messages may show it: without credentials and without what its query says."""
-    address, mark, _ = _LOGIN.sub(r"\1", url.partition("#")[0]).partition("?")
+    without_login = _LOGIN.sub(r"\1", url.partition("#")[0])
+    address, mark, _ = _NO_PORT.sub(r"\1:…", without_login).partition("?")
     return address[:_LONGEST_SHOWN] + ("?…" if mark else "")
 
 

@@ -12,7 +12,7 @@ from ragmem.errors import TransientSourceError, UsageError
 
 _PORTS = {"imaps": 993, "imap": 143}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_HIDDEN = re.compile(r"//.*@", re.DOTALL)
+_FORM = "imaps://user@host[:port]/Folder (an @ in the user as %40)"
 _HOST = re.compile(r"[\w.:%-]+")
 
 
@@ -55,29 +55,29 @@ class ImapAccount:
         Raises:
             UsageError: it names no account, or holds a password.
         """
-        shown = re.split(r"[?#]", _HIDDEN.sub("//…@", url))[0]
+        # What is wrong is told without the URL, for a password may be the reason.
         try:
             split = urlsplit(url)
             port = split.port
         except ValueError as error:
-            raise UsageError("no IMAP URL; expected imaps://user@host[:port]/Folder") from error
+            raise UsageError(f"no IMAP URL; expected {_FORM}") from error
         scheme = split.scheme.lower()
         if scheme not in _PORTS:
-            raise UsageError(f"{shown}: expected imaps://user@host/Folder")
+            raise UsageError(f"no IMAP URL; expected {_FORM}")
         user, folder = unquote(split.username or ""), unquote(split.path.removeprefix("/"))
         if split.password is not None or re.search("[:;]", user):
             raise UsageError(
-                f"{shown}: a URL must not hold a password or `;AUTH=`; put the password into the "
+                "an IMAP URL must not hold a password or `;AUTH=`; put the password into the "
                 "environment variable IMAP_PASSWORD"
             )
         if not user or not split.hostname:
-            raise UsageError(f"{shown}: expected {scheme}://user@host[:port]/Folder")
+            raise UsageError(f"the IMAP URL names no user or no host; expected {_FORM}")
         if split.query or split.fragment:
-            raise UsageError(f"{shown}: write ? as %3F and # as %23 in the name of a folder")
+            raise UsageError("write ? as %3F and # as %23 in the name of a folder in an IMAP URL")
         if _CONTROL.search(user + split.hostname + folder):
-            raise UsageError(f"{shown}: control characters in the user, host or folder")
+            raise UsageError("control characters in the user, host or folder of an IMAP URL")
         if not _HOST.fullmatch(split.hostname):
-            raise UsageError("no name of a host after the @ of an IMAP URL")
+            raise UsageError(f"no name of a host after the @ of the IMAP URL; expected {_FORM}")
         return cls(
             scheme=scheme,
             user=user,

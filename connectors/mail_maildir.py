@@ -63,8 +63,8 @@ class Maildir:
                 listed.
         """
         self._paths.clear()
-        if missing := lacking(self._root):
-            raise _damaged({self._root.name: missing})
+        if not is_maildir(self._root):
+            raise _damaged({self._root.name: lacking(self._root)})
         damaged: dict[str, list[str]] = {}
         try:
             found = dict(sorted(self._mailboxes(self._root, ())))

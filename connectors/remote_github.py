@@ -63,7 +63,7 @@ class GithubStore:
         try:
             listing = json.loads(content)
             found = [_entry(each) for each in listing["tree"] if each["type"] == "blob"]
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise TransientSourceError(f"the listing of {self._name} is unreadable") from error
         yield from sorted(found, key=lambda entry: entry.key)
         if listing.get("truncated"):

@@ -9,7 +9,9 @@ from pathlib import Path
 # A scheme has two letters at least: `C:` is a drive.
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]+):", re.IGNORECASE)
 _RELATIVE_DATABASE = re.compile(r"(?:sqlite|duckdb)(?:\+\w+)?:///(?=[^/?:])", re.IGNORECASE)
-_WEB_FRAGMENT = re.compile(r"^((?:feed[:+])?https?:[^#]*)#.*", re.IGNORECASE | re.DOTALL)
+_WEB_FRAGMENT = re.compile(
+    r"^((?:feed://|(?:feed[:+])?https?:)[^#]*)#.*", re.IGNORECASE | re.DOTALL
+)
 _LOGIN = re.compile(
     r"""(^[a-z][a-z0-9+.-]+:/{0,2} | ://)
         (?! [a-z]:[\\/])  # a drive

@@ -366,7 +366,8 @@ def test_locations(location: str, uri: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "location", ["nothing.rss", "feed:", "feed://", "ftp://x", "feed://u:pw@x/"]
+    "location",
+    ["nothing.rss", "feed:", "feed://", "ftp://x", "feed://u:pw@x/", "feed://u:pw", "feed:u:pw@x"],
 )
 def test_locations_that_are_none(location: str) -> None:
     with pytest.raises(UnknownSource) as caught:

@@ -422,6 +422,10 @@ def test_what_is_no_address(url: str, http: GuardedHttp) -> None:
         ("https://ana:secret@host/path?token=secret#secret", "https://host/path?…"),
         ("https://a@b:secret@host", "https://host"),
         ("http://host:80/@x", "http://host:80/@x"),
+        ("http://ana:secret", "http://ana:…"),
+        ("http://ana:secret/x@host", "http://ana:…"),
+        ("https:ana:secret", "https:ana:…"),
+        ("http://[::1]:80/", "http://[::1]:80/"),
         ("http://[::1", "http://[::1"),
     ],
 )

@@ -33,6 +33,8 @@ def test_names_of_folders() -> None:
         ("imaps://ana@example.org/?hunter2", "%3F"),
         ("imaps://ana@example.org/#hunter2", "%23"),
         ("imaps://example.org/", "expected imaps://user@"),
+        ("imaps:ana:hunter2@example.org", "expected imaps://user@"),
+        ("imaps://ana/hunter2@example.org", "expected imaps://user@"),
         ("imaps://ana@example.org:port/", "no IMAP URL"),
         ("imaps://a%0d%0ab@example.org/", "control characters"),
         ("imaps://ana@example.org/a%0aLOGOUT", "control characters"),

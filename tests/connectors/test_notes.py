@@ -152,7 +152,8 @@ def test_a_link_finds_the_nearest_by_its_shortest_path() -> None:
 @pytest.mark.parametrize(
     "front",
     [
-        "a: [1", "- a\n- b", "just text", "a: &x [1]\nb: *x", "? {a: b}\n: c\n: d", "a: !!python/x 1",
+        "a: [1", "- a\n- b", "just text", "a: &x [1]\nb: *x", "? {a: b}\n: c\n: d",
+        "a: !!python/x 1",
         "a: " + "[" * 3_000 + "]" * 3_000, "a: " + "{a: " * 3_000 + "}" * 3_000,
         "a: " + "[" * 40_000 + "]" * 40_000, "a:\n" + "- " * 40_000,
         "a: " + ":".join(["59"] * 5_000), "a: [" + ":".join(["59"] * 5_000) + "]",
@@ -163,6 +164,14 @@ def test_a_link_finds_the_nearest_by_its_shortest_path() -> None:
 def test_broken_front_matter_stays_in_the_text(front: str) -> None:
     markdown = f"---\n{front}\n---\nbody\n"
     assert split_front_matter(markdown) == ({}, markdown, True)
+
+
+def test_a_note_with_broken_front_matter_is_read(vault: Path) -> None:
+    for name, value in (("Deep", "[" * 40_000), ("Long", ":".join(["59"] * 5_000))):
+        (vault / f"{name}.md").write_text(f"---\na: {value}\n---\nThe text.\n")
+        note = fetched(NotesConnector(vault))[f"{name}.md"]
+        assert note.metadata["front_matter"] == "broken"
+        assert "The text." in str(note.content)
 
 
 def test_bytes_that_no_store_holds_are_left_out(vault: Path) -> None:

@@ -128,6 +128,7 @@ def test_half_a_listing_is_an_error_at_its_end(hub: tuple[Hub, str]) -> None:
         (Told(status=401), "GITHUB_TOKEN is refused", None),
         (Told(status=404), "no such repository or ref v1, or it is private", None),
         (Told(b"<html>", status=200), "unreadable", None),
+        (Told(b"[" * 100_000, status=200), "unreadable", None),
         (Told(status=502), "status 502", None),
     ],
 )

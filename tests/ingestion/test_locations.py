@@ -53,6 +53,7 @@ def test_paths_are_anchored_also_after_a_scheme(
         "https://host/a#access_token=x": "https://host/a",
         "feed+https://host/a?b#c": "feed+https://host/a?b",
         "feed:HTTP://host/a#c": "feed:HTTP://host/a",
+        "feed://host/a#c": "feed://host/a",
         "s3://bucket/a#b": "s3://bucket/a#b",
     }
     assert {each: anchored(each, folder=tmp_path) for each in expected} == expected
