@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import ClassVar
 from urllib.parse import quote, unquote_to_bytes
 
-from ragmem.errors import PermanentSourceError, RagmemError, UsageError
+from ragmem.errors import PermanentSourceError, RagmemError, TransientSourceError, UsageError
 from ragmem.types import MetadataValue, RawDocument, SkippedItem, SourceItem
 
 from .file_reasons import incomplete, outside
@@ -127,7 +127,15 @@ class GitConnector:
         if top is None:
             return
         unread: list[str] = []
-        yield from self._listed(top, unread)
+        found = 0
+        for each in self._listed(top, unread):
+            found += 1
+            yield each
+        if self._selection.is_narrowed and not found and not unread:
+            # A mistyped pattern must not look like a repository that was emptied.
+            raise TransientSourceError(
+                "no file matches `paths`, so nothing is taken as deleted", worth_waiting=False
+            )
         if unread:
             raise incomplete("submodules could not be read", unread)
 

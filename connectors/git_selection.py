@@ -67,6 +67,11 @@ class Selection:
         self._suffixes = suffixes
         self._max_file_bytes = max_file_bytes
 
+    @property
+    def is_narrowed(self) -> bool:
+        """Whether patterns say what to read."""
+        return self._paths is not None
+
     def admits(self, path: str) -> bool:
         """Whether a path is meant at all."""
         if self._paths is not None:

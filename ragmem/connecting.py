@@ -68,6 +68,17 @@ def connector_name(source: SourceDescription) -> str:
     return _chosen(source)[0]
 
 
+def takes_text(source: SourceDescription, option: str) -> bool:
+    """Whether a connector's option may be a text: what is written is then taken as it stands.
+
+    Raises:
+        UnknownSource: no connector takes the source.
+        UsageError: the connector's package is broken.
+    """
+    kind, _ = _option_types(_chosen(source)[1]).get(option, (None, False))
+    return str in _alternatives(kind)
+
+
 def connect(source: SourceDescription, *, defaults: Mapping[str, object]) -> Connector:
     """Make the connector for a source.
 

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from sqlalchemy import Connection
 
-from ragmem.errors import UnknownSource
+from ragmem.errors import UnknownSource, UsageError
 from ragmem.filters import Filter
 from ragmem.ingestion.checks import check_metadata
 from ragmem.ingestion.copies import detach
@@ -134,6 +134,11 @@ class Knowledge:
                 SourceRequest(source=source, tenant=tenant, acl=options.acl, mapping=mapping)
             )
             source = self.connector(source)
+        if not hasattr(source, "source_uri"):
+            raise UsageError(
+                f"a source is a path, a URI, a SourceDescription or a connector, not "
+                f"{type(source).__name__}; add several one by one"
+            )
         with self._lock:
             return self._engine.sync(
                 source, options=options, recipe=recipe, on_progress=on_progress
@@ -148,6 +153,7 @@ class Knowledge:
         """
         if not isinstance(source, SourceDescription):
             source = SourceDescription(location=str(source))
+        source = replace(source, location=str(source.location))  # it may be a Path
         if not source.location.strip():
             raise UnknownSource("the source is empty; name a file, a folder, a glob or a URI")
         return self._connector_for(source)

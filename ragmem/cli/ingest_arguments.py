@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -60,11 +61,10 @@ def of_arguments(
     from ragmem.ingestion.recipes import SourceRequest
 
     mapping = MetadataMapping(add=_metadata(metadata))
-    given = _options(options)
     return [
         Wanted(
             request=SourceRequest(
-                source=SourceDescription(location=source, connector=connector, options=given),
+                source=_described(source, connector, options),
                 tenant=tenant,
                 acl=frozenset(acl),
                 mapping=mapping,
@@ -121,21 +121,38 @@ def _pair(written: str, *, of: str) -> tuple[str, str]:
     return key, text
 
 
-def _options(pairs: Sequence[str]) -> dict[str, object]:
-    """Options by name; one that is given again becomes a list."""
-    import yaml
-
-    from ragmem.sources_file import read_yaml
-
+def _described(location: str, connector: str | None, pairs: Sequence[str]) -> SourceDescription:
+    """A source with its options by name; one that is given again becomes a list."""
+    source = SourceDescription(location=location, connector=connector)
     given: dict[str, list[object]] = {}
     for written in pairs:
         key, text = _pair(written, of="--option")
-        try:
-            value = read_yaml(text)
-        except (yaml.YAMLError, ValueError):
-            value = text  # `*.tmp` is a pattern here, not an alias
-        given.setdefault(key, []).append(value)
-    return {key: values[0] if len(values) == 1 else values for key, values in given.items()}
+        given.setdefault(key, []).append(_option_value(source, key, text))
+    return replace(
+        source,
+        options={key: each[0] if len(each) == 1 else each for key, each in given.items()},
+    )
+
+
+def _option_value(source: SourceDescription, key: str, text: str) -> object:
+    """What is written, as it stands where the option may be a text; otherwise read as YAML.
+
+    `# {title}` is a template and `123456` a revision, not a comment and a number. Quotes and
+    brackets are YAML everywhere.
+    """
+    import yaml
+
+    from ragmem.connecting import takes_text
+    from ragmem.sources_file import read_yaml
+
+    # A source that nothing takes is told later, with all that is wrong.
+    with suppress(UsageError):
+        if text[:1] not in tuple("[{\"'") and takes_text(source, key):
+            return text
+    try:
+        return read_yaml(text)
+    except (yaml.YAMLError, ValueError):
+        return text  # `*.tmp` is a pattern here, not an alias
 
 
 def _metadata(pairs: Sequence[str]) -> dict[str, MetadataValue]:

@@ -178,7 +178,8 @@ def remove(
     if as_json:
         print_json({"removed": removed})
     else:
-        print_text(f"{uri}: {removed} documents removed")
+        kept = "" if removed else "; what it held belongs to other sources too"
+        print_text(f"{uri}: {removed} documents removed{kept}")
 
 
 def reindex(

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ragmem.errors import SourceError
+from ragmem.ingestion.allocator import give_back_memory
 from ragmem.ingestion.guarding import reason_of
 from ragmem.ingestion.indexer import Indexer
 from ragmem.ingestion.notebook import Notebook
@@ -21,6 +22,7 @@ from ragmem.store.documents import same_content
 from ragmem.store.sources import ItemState, Source, put_items
 from ragmem.store.store import Store
 
+_LARGE_CHARACTERS = 2**20
 _IDLE_SECONDS = 2.0
 
 
@@ -132,6 +134,8 @@ class Committer:
         """Bring the indexes in step with what is committed."""
         with self._tally.stopwatch.timing("index"):
             self._indexer.apply_pending(on_progress=self._tally.indexing)
+        if self._waiting:
+            give_back_memory()
         self._waiting = 0
 
     def _run(self) -> None:
@@ -184,6 +188,10 @@ class Committer:
             states, self._states = self._states, []
             self._note(states)
             self._commit(group)
+            is_large = _characters(group) > _LARGE_CHARACTERS
+            del group
+            if is_large:
+                give_back_memory()
             if self.notebook is not None:
                 self.notebook.save()
             self._on_commit()
@@ -241,3 +249,7 @@ class Committer:
 
 def _uri_of(each: PreparedDocument | Copy) -> str:
     return each.copied.item.uri if isinstance(each, Copy) else each.document.uri
+
+
+def _characters(group: list[PreparedDocument | Copy]) -> int:
+    return sum(len(each.document.text) for each in group if isinstance(each, PreparedDocument))

@@ -278,9 +278,16 @@ class SyncRun:
                 "(allow_mass_delete=True)",
             )
             return False
-        for uri in self._drop(gone):
-            if uri in had_documents:
+        dropped = set(self._drop(gone))
+        for uri in sorted(gone & had_documents):
+            if uri in dropped:
                 self._tally.deleted(uri)
+            else:
+                self._tally.kept(
+                    uri,
+                    "gone from here, and kept for another source that listed it too: sync that one "
+                    "again, or take the document out with ragmem remove",
+                )
         self._drop(left_out)
         return True
 

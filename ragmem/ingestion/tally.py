@@ -87,6 +87,11 @@ class Tally:
         self._skipped.append(ItemReport(uri=uri, reason=reason))
         self._tell("skipped", uri, reason)
 
+    def kept(self, uri: str, reason: str) -> None:
+        """A document stays although its source no longer has it."""
+        with self._telling:
+            self._warnings.append(ItemReport(uri=uri, reason=reason))
+
     def deleted(self, uri: str) -> None:
         """A document is gone because its source no longer has it."""
         self._deleted += 1

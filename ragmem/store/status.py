@@ -9,7 +9,6 @@ from typing import Literal
 
 from sqlalchemy import Connection
 
-from ragmem.store.chunks import count_chunks
 from ragmem.store.documents import list_documents
 from ragmem.store.index_ops import count_pending
 from ragmem.store.jobs import last_job
@@ -49,7 +48,7 @@ class StoreStatus:
     Attributes:
         embedding_model: what the store was embedded with; empty in a new one.
         documents: those that the scope sees, by URI.
-        chunks: chunks over all tenants.
+        chunks: how many chunks these have.
         pending: changes that the indexes have not made yet.
         sources: the tenant's sources, by URI; those with a document that the scope does not see
             are left out, for their names and failures would tell of it.
@@ -66,10 +65,11 @@ def read_status(store: Store, *, scope: Scope) -> StoreStatus:
     """Read the numbers in one consistent view."""
     with store.reading() as connection:
         stamp = read_stamp(connection)
+        documents = tuple(list_documents(connection, scope=scope))
         return StoreStatus(
             embedding_model="" if stamp is None else stamp.embedding_model,
-            documents=tuple(list_documents(connection, scope=scope)),
-            chunks=count_chunks(connection),
+            documents=documents,
+            chunks=sum(document.chunks for document in documents),
             pending=count_pending(connection),
             sources=tuple(
                 _source_status(connection, source, nobody_writes=store.read_only)

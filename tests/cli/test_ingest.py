@@ -103,7 +103,7 @@ def test_a_broken_source_of_a_file_leaves_the_others_alone(here: Path, run: Run)
     assert lines[1] == f"not synced: {here}/gone: no such file or folder"
     assert lines[2].startswith(f"not synced: {here}/more: no connector is called 'no-such'")
     assert lines[3].startswith(f"not synced: {here}/docs/b.md: wrong options for ")
-    assert lines[4].startswith("not synced: imaps://…@mail.example/: a URL ")
+    assert lines[4].startswith("not synced: imaps://…@mail.example/: an IMAP URL ")
     assert lines[5].startswith(f"{here}/more: 1 added, ")
     assert lines[6].startswith("6 sources: 2 added, 0 updated, 0 unchanged, 0 deleted, 4 failed")
     assert "secret" not in ran.out + ran.err
