@@ -301,7 +301,6 @@ def test_what_is_passed_over_and_what_is_named(repo: Repo) -> None:
         (("docs/", "!docs/old/*"), ["docs/a.md"]),
         (("*.yml",), [".github/ci.yml"]),
         (("/*.md", "src/**"), ["c.md", "src/d.md"]),
-        (("nothing",), []),
     ],
 )
 def test_paths(repo: Repo, paths: tuple[str, ...], expected: list[str]) -> None:
@@ -309,6 +308,8 @@ def test_paths(repo: Repo, paths: tuple[str, ...], expected: list[str]) -> None:
     repo.write(dict.fromkeys(names, "x"))
     repo.commit("first")
     assert sorted(documents(GitConnector(repo.folder, paths=paths))) == expected
+    with pytest.raises(TransientSourceError, match="no file matches"):
+        documents(GitConnector(repo.folder, paths=("nothing",)))
 
 
 def test_names_that_are_no_text(repo: Repo) -> None:
