@@ -133,6 +133,12 @@ def test_what_failed_under_an_access_list_is_nobody_elses_business(
     assert agent.knowledge.failing() == []
 
 
+@pytest.mark.parametrize("source", [["a/", "b/"], None, 5])
+def test_what_is_no_source_is_refused(agent: Agent, source: object) -> None:
+    with pytest.raises(UsageError, match="a source is a path"):
+        agent.knowledge.add(source)  # type: ignore[arg-type]
+
+
 def test_streaming_ends_with_the_whole_answer(agent: Agent) -> None:
     *sentences, last = agent.stream("How long is the warranty of the kettle?")
     assert isinstance(last, AnswerEvent)

@@ -14,7 +14,7 @@ from connectors.files import FilesConnector
 from connectors.git import GitConnector
 from connectors.notes import NotesConnector
 from ragmem import SourceDescription, UnknownSource, UsageError
-from ragmem.connecting import check_connectors, connect, connector_name
+from ragmem.connecting import check_connectors, connect, connector_name, takes_text
 
 Install = Callable[..., None]
 
@@ -275,3 +275,17 @@ def test_a_location_that_the_system_cannot_look_up_is_refused(here: Path) -> Non
 
 def test_the_connectors_of_ours_can_all_be_loaded() -> None:
     assert set(check_connectors().values()) == {""}
+
+
+@pytest.mark.parametrize(
+    ("location", "option", "expected"),
+    [
+        ("sqlite:///a.db", "template", True),
+        ("sqlite:///a.db", "key", True),
+        ("sqlite:///a.db", "timeout_seconds", False),
+        ("docs", "ignore", False),
+        ("docs", "no_such", False),
+    ],
+)
+def test_which_options_may_be_texts(location: str, option: str, expected: bool) -> None:
+    assert takes_text(SourceDescription(location=location), option) is expected

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from ragmem.cli.ingest_arguments import of_arguments
 from ragmem.store.jobs import put_counts, start_job
 from ragmem.store.sources import list_sources
 from ragmem.store.store import open_store
@@ -330,3 +331,23 @@ def test_a_terminal_shows_a_table_and_json_stays_apart(here: Path) -> None:
     assert b"docs (1 of 2)" in shown
     assert b"more (2 of 2)" in shown
     assert b"unchanged" in shown
+
+
+def test_an_option_that_may_be_a_text_is_taken_as_it_stands(here: Path) -> None:
+    given = [
+        "query=select 1 as id",
+        "key=id",
+        "template=# {id}",
+        "timeout_seconds=5",
+        'metadata=["id"]',
+    ]
+    (wanted,) = of_arguments(
+        ["sqlite:///shop.db"], tenant="t", acl=(), metadata=(), connector=None, options=given
+    )
+    assert wanted.source.options == {
+        "query": "select 1 as id",
+        "key": "id",
+        "template": "# {id}",
+        "timeout_seconds": 5,
+        "metadata": ["id"],
+    }

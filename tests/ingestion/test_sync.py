@@ -152,7 +152,11 @@ def test_a_document_of_two_sources_stays_until_both_drop_it(bench: Bench) -> Non
     bench.sync(one)
     assert counts(bench.sync(two)) == (0, 0, 1, 0)
     one.texts = {}
-    assert bench.sync(one).deleted == 0
+    report = bench.sync(one)
+    assert report.deleted == 0
+    assert [(item.uri, "another source" in item.reason) for item in report.warnings] == [
+        ("a", True)
+    ]
     two.texts = {}
     assert bench.sync(two).deleted == 1
     assert bench.texts() == {}
