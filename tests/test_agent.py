@@ -128,7 +128,13 @@ def test_what_failed_under_an_access_list_is_nobody_elses_business(
     assert source in {each.uri for each in agent.knowledge.status(scope=ana).sources}
     with pytest.raises(UnknownDocument):
         agent.knowledge.remove(source, scope=bob)
-    assert [each.acl for each in agent.knowledge.failing()] == [frozenset({"user:ana"})]
+    (request,) = agent.knowledge.failing()
+    assert request.acl == {"user:ana"}
+    (tmp_path / "hr" / "salaries.docx").rename(tmp_path / "hr" / "salaries.txt")
+    assert agent.knowledge.add(request).added == 1
+    assert agent.knowledge.documents(scope=ana)[0].acl == {"user:ana"}
+    (tmp_path / "hr" / "salaries.txt").rename(tmp_path / "hr" / "salaries.docx")
+    assert len(agent.knowledge.add(request, allow_mass_delete=True).failed) == 1
     assert agent.knowledge.remove(source, scope=ana) == 0
     assert agent.knowledge.failing() == []
 

@@ -84,7 +84,7 @@ class Knowledge:
 
     def add(
         self,
-        source: str | Path | SourceDescription | Connector,
+        source: str | Path | SourceDescription | SourceRequest | Connector,
         *,
         tenant: str = "default",
         acl: Iterable[str] = PUBLIC,
@@ -98,7 +98,8 @@ class Knowledge:
 
         Args:
             source: a file, a folder, a glob, a URI, one of these with a connector's name and
-                options, or a connector of your own.
+                options, or a connector of your own. A request, as `failing` gives them, says
+                tenant, access list and mapping itself.
             tenant: whose documents they are.
             acl: principals who may see them, such as `user:ana` or `group:staff`. Without one, new
                 documents are open to the tenant or as the source says, and known ones keep the
@@ -117,6 +118,9 @@ class Knowledge:
             UsageError: an option, a principal or a metadata value is none.
             StoreError: the store was opened for reading.
         """
+        if isinstance(source, SourceRequest):
+            tenant, acl, mapping = source.tenant, source.acl, source.mapping
+            source = source.source
         mapping = mapping or MetadataMapping()
         mapping = replace(mapping, add=check_metadata({**mapping.add, **(metadata or {})}))
         options = SyncOptions(

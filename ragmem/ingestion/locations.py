@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+from urllib.parse import quote
 
 # A scheme has two letters at least: `C:` is a drive.
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]+):", re.IGNORECASE)
@@ -55,6 +56,8 @@ def anchored(location: str, *, folder: Path) -> str:
         return f"{database[0]}/{_absolute(path, folder).lstrip('/')}{question_mark}{query}"
     location = _WEB_FRAGMENT.sub(r"\1", location)
     rest = location[len(scheme) + 1 :]
+    if scheme == "zip" and rest.startswith("//") and not rest.startswith("///"):
+        return f"zip://{quote(os.path.abspath(folder))}/{rest[2:]}"  # noqa: PTH100 - links are kept
     if rest and not rest.startswith("/") and _exists(Path(_absolute(rest, folder))):
         return f"{location[: len(scheme)]}:{_absolute(rest, folder)}"
     return location

@@ -96,3 +96,8 @@ def test_paths_are_anchored_also_after_a_scheme(
 )
 def test_passwords_are_not_shown(location: str, fit: str) -> None:
     assert shown(location) == fit
+
+
+def test_an_archive_is_found_from_the_folder(tmp_path: Path) -> None:
+    assert anchored("zip://a.zip/x", folder=tmp_path) == f"zip://{tmp_path}/a.zip/x"
+    assert anchored("zip:///a.zip", folder=tmp_path) == "zip:///a.zip"
