@@ -119,6 +119,8 @@ def _installed() -> dict[str, EntryPoint]:
 
 
 def _chosen(source: SourceDescription) -> tuple[str, ConnectorClass]:
+    if not source.location.strip():
+        raise UnknownSource("the source is empty; name a file, a folder, a glob or a URI")
     installed = _installed()
     if source.connector is not None:
         if source.connector not in installed:

@@ -13,7 +13,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
-from ragmem.connecting import connect
 from ragmem.errors import UsageError
 from ragmem.ingestion.indexer import Indexer
 from ragmem.models.cache import model_path
@@ -227,6 +226,7 @@ class Parts:
             UnknownSource: none takes it, or nothing is there.
             UsageError: an option is wrong.
         """
+        from ragmem.connecting import connect
         from ragmem.parsing.formats import SUPPORTED_SUFFIXES
 
         return connect(

@@ -249,5 +249,5 @@ def refused(store: Path, *sources: SourceDescription, message: str) -> None:
 def test_what_cannot_be_watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     refused(tmp_path / "store", message="nothing to watch")
     refused(tmp_path / "store", *describe(tmp_path / "typo"), message="no such file or folder")
-    monkeypatch.setattr("ragmem.parts.connect", lambda *_, **__: DictConnector({}))
+    monkeypatch.setattr("ragmem.connecting.connect", lambda *_, **__: DictConnector({}))
     refused(tmp_path / "store", *describe(tmp_path), message=f"{tmp_path} cannot be watched")

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from sqlalchemy import Connection
 
-from ragmem.errors import UnknownSource, UsageError
+from ragmem.errors import UsageError
 from ragmem.filters import Filter
 from ragmem.ingestion.checks import check_metadata
 from ragmem.ingestion.copies import detach
@@ -131,13 +131,12 @@ class Knowledge:
             retry_failed=retry_failed,
         )
         recipe = None
-        if isinstance(source, str | Path):
-            source = SourceDescription(location=str(source))
-        if isinstance(source, SourceDescription):
+        if isinstance(source, str | Path | SourceDescription):
+            described = _described(source)
             recipe = to_recipe(
-                SourceRequest(source=source, tenant=tenant, acl=options.acl, mapping=mapping)
+                SourceRequest(source=described, tenant=tenant, acl=options.acl, mapping=mapping)
             )
-            source = self.connector(source)
+            source = self._connector_for(described)
         if not hasattr(source, "source_uri"):
             raise UsageError(
                 f"a source is a path, a URI, a SourceDescription or a connector, not "
@@ -155,12 +154,7 @@ class Knowledge:
             UnknownSource: nothing is there, or no connector takes it.
             UsageError: an option is wrong.
         """
-        if not isinstance(source, SourceDescription):
-            source = SourceDescription(location=str(source))
-        source = replace(source, location=str(source.location))  # it may be a Path
-        if not source.location.strip():
-            raise UnknownSource("the source is empty; name a file, a folder, a glob or a URI")
-        return self._connector_for(source)
+        return self._connector_for(_described(source))
 
     def failing(self, *, tenant: str = "default") -> list[SourceRequest]:
         """The sources with failures that can be asked for again, as they were asked for.
@@ -296,6 +290,12 @@ class Knowledge:
     def status(self, *, scope: Scope = _ANYONE) -> StoreStatus:
         """The store in numbers, and how each source's last run ended."""
         return self._reader.status(scope=scope)
+
+
+def _described(source: str | Path | SourceDescription) -> SourceDescription:
+    if isinstance(source, SourceDescription):
+        return replace(source, location=str(source.location))  # people give a Path there too
+    return SourceDescription(location=str(source))
 
 
 def _has_failed(connection: Connection, source_id: int) -> bool:

@@ -222,10 +222,7 @@ class _Run:
 def _sync(agent: Agent, wanted: Wanted, *, place: str = "") -> SyncReport:
     with sync_display(wanted.source.location, place=place) as show:
         return agent.knowledge.add(
-            wanted.source,
-            tenant=wanted.request.tenant,
-            acl=wanted.request.acl,
-            mapping=wanted.request.mapping,
+            wanted.request,
             allow_mass_delete=wanted.allow_mass_delete,
             retry_failed=wanted.retry_failed,
             on_progress=show,

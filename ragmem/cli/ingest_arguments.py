@@ -93,8 +93,6 @@ def checked(wanted: Sequence[Wanted], parts: Parts, *, each_by_itself: bool) -> 
     for each in wanted:
         location, tenant = each.source.location, each.request.tenant
         try:
-            if not location.strip():
-                raise UsageError("the source is empty; name a file, a folder, a glob or a URI")
             # Kept by name: at a later retry the place may not be there to be recognized.
             source = replace(each.source, connector=connector_name(each.source))
             uri = parts.connector_for(source).source_uri

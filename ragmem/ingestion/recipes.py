@@ -12,6 +12,7 @@ from ragmem.errors import UsageError
 from ragmem.ingestion.checks import check_acl, check_text
 from ragmem.ingestion.locations import anchored, shown
 from ragmem.ingestion.mapping import MetadataMapping
+from ragmem.store.metadata import from_json, to_json
 from ragmem.store.sources import SourceRecipe
 from ragmem.types import PUBLIC, SourceDescription
 
@@ -64,7 +65,7 @@ def to_recipe(request: SourceRequest) -> SourceRecipe:
             "keep": None if mapping.keep is None else sorted(mapping.keep),
             "drop": sorted(mapping.drop),
             "rename": dict(mapping.rename),
-            "add": to_jsonable_python(dict(mapping.add)),
+            "add": to_json(mapping.add),
         },
     }
 
@@ -85,6 +86,6 @@ def from_recipe(recipe: SourceRecipe, *, tenant: str) -> SourceRequest:
             keep=None if mapping["keep"] is None else frozenset(mapping["keep"]),
             drop=frozenset(mapping["drop"]),
             rename=mapping["rename"],
-            add={k: tuple(v) if isinstance(v, list) else v for k, v in mapping["add"].items()},
+            add=from_json(mapping["add"]),
         ),
     )

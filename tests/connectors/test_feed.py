@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from web_server import Answer, WebServer, page, redirect, serving
+from web_server import Answer, WebServer, page, redirect
 
 from connectors.feed import FeedConnector
 from connectors.feed_entries import Feed, read_feed
@@ -168,19 +168,6 @@ class Remembered(dict[str, str]):
 
 
 Connect = Callable[..., FeedConnector]
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[WebServer]:
-    with serving() as server:
-        yield server
-
-
-@pytest.fixture
-def server(running: WebServer) -> WebServer:
-    running.answers.clear()
-    running.asked.clear()
-    return running
 
 
 @pytest.fixture

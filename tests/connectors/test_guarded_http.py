@@ -25,19 +25,6 @@ KIB = 1024
 
 
 @pytest.fixture(scope="module")
-def running() -> Iterator[WebServer]:
-    with serving() as server:
-        yield server
-
-
-@pytest.fixture
-def server(running: WebServer) -> WebServer:
-    running.answers.clear()
-    running.asked.clear()
-    return running
-
-
-@pytest.fixture(scope="module")
 def http(running: WebServer) -> Iterator[GuardedHttp]:
     client = GuardedHttp(allow_hosts=(running.host,), timeout_seconds=2, total_seconds=4)
     yield client

@@ -62,19 +62,6 @@ class Walk:
             self.failed[path] = error
 
 
-@pytest.fixture(scope="module")
-def running() -> Iterator[WebServer]:
-    with serving() as server:
-        yield server
-
-
-@pytest.fixture
-def server(running: WebServer) -> WebServer:
-    running.answers.clear()
-    running.asked.clear()
-    return running
-
-
 Connect = Callable[..., WebConnector]
 
 
