@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from ragmem.filters import Filter
+from ragmem.query import FirstLook, Proposal, Query
 from ragmem.types import (
     Candidate,
     Chunk,
@@ -27,6 +28,7 @@ from ragmem.types import (
     Scope,
     SkippedItem,
     SourceItem,
+    TokenVectors,
 )
 
 
@@ -221,6 +223,18 @@ class Embedder(TokenCounter, Protocol):
         ...
 
 
+@runtime_checkable
+class EmbedsTokens(Protocol):
+    """An embedder that also gives the vectors of a text's tokens before they are pooled."""
+
+    def embed_tokens(self, texts: Sequence[str]) -> list[TokenVectors]:
+        """Embed every token of each text, special tokens left out.
+
+        A text beyond `max_tokens` is cut; the last offset says where.
+        """
+        ...
+
+
 class Index(Protocol):
     """What dense and lexical index have in common: derived from the store, rebuilt at will.
 
@@ -275,8 +289,8 @@ class DenseIndex(Index, Protocol):
         """
         ...
 
-    def similarities(self, vector: FloatVector, chunk_ids: Sequence[str]) -> Mapping[str, float]:
-        """The cosine similarity of these chunks to the vector; chunks not there are left out."""
+    def vectors(self, chunk_ids: Sequence[str]) -> Mapping[str, FloatVector]:
+        """The vectors of these chunks, each of length one; chunks not there are left out."""
         ...
 
 
@@ -311,6 +325,43 @@ class Reranker(Protocol):
 
     def rerank(self, question: str, hits: Sequence[Hit]) -> list[float]:
         """A score for each hit, in the order given; higher is better."""
+        ...
+
+
+class QueryTransform(Protocol):
+    """Reads a question before anything is searched: other wordings of it, what it filters by."""
+
+    @property
+    def name(self) -> str:
+        """What the trace calls it."""
+        ...
+
+    def transform(self, query: Query, *, scope: Scope) -> Query:
+        """The query with what this transform understood, and a note under its name.
+
+        It never widens `where`: conditions are added to those that are there. What it cannot
+        understand, or a model that fails, leaves the query as it is, with a note that says so.
+
+        Args:
+            query: as the transforms before left it.
+            scope: who is asking; nothing out of its sight may show in the result.
+        """
+        ...
+
+
+class CandidateSource(Protocol):
+    """Proposes chunks beside the dense and the lexical index, starting from what those found."""
+
+    @property
+    def name(self) -> str:
+        """What the trace and `Hit.scores` call it."""
+        ...
+
+    def propose(self, look: FirstLook, *, k: int) -> Proposal:
+        """Score chunks, those already found and about k others.
+
+        Only chunks that `look.scope` sees and `look.query.where` admits.
+        """
         ...
 
 

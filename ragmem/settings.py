@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ragmem.errors import UsageError
 from ragmem.models.registry import DEFAULT_CHAT, DEFAULT_EMBEDDING
+from ragmem.retrieval.fusion import FusionMethod
 
 _PREFIX = "RAGMEM_"
 _OTHER_VARIABLES = frozenset({"RAGMEM_STORE", "RAGMEM_REQUIRE_MODELS"})
@@ -42,7 +43,7 @@ class Settings(BaseSettings):
         max_file_bytes: larger files are skipped, unread.
         candidates: chunks that each index proposes.
         fusion: how dense and lexical rankings become one.
-        dense_weight: the dense share of the convex fusion.
+        dense_weight: the dense share where dense and lexical list are fused.
         least_sufficiency: below this score of the best evidence the documents do not answer;
             calibrated for the default embedding model, so set it with another one.
         rerank_candidates: how many fused chunks the reranker reads.
@@ -68,7 +69,7 @@ class Settings(BaseSettings):
     overlap_tokens: int = Field(default=32, ge=0)
     max_file_bytes: int = Field(default=100 * 2**20, ge=1)
     candidates: int = Field(default=100, ge=1)
-    fusion: Literal["min_max_convex", "reciprocal_rank"] = "min_max_convex"
+    fusion: FusionMethod = "min_max_convex"
     dense_weight: float = Field(default=0.6, ge=0.0, le=1.0)
     least_sufficiency: float = 0.67
     rerank_candidates: int = Field(default=20, ge=1)

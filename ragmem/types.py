@@ -331,6 +331,19 @@ class Candidate:
     score: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenVectors:
+    """A text's tokens as the embedder sees them before pooling.
+
+    Attributes:
+        vectors: shape (tokens, dimensions), float32, one row a token, as the encoder gives them.
+        offsets: shape (tokens, 2), start and end of each token in the text, in characters.
+    """
+
+    vectors: FloatMatrix
+    offsets: npt.NDArray[np.int64]
+
+
 # --- search and answers --------------------------------------------------------------------------
 
 

@@ -27,6 +27,7 @@ from connectors.files import FilesConnector
 from ragmem.chunking.structure import StructureChunker
 from ragmem.filters import equals
 from ragmem.indexes.chroma import ChromaIndex
+from ragmem.indexes.ranking import cosines_to
 from ragmem.indexes.tantivy import TantivyIndex
 from ragmem.ingestion.committing import GroupSizes
 from ragmem.ingestion.indexer import Indexer
@@ -207,7 +208,7 @@ def everything(at: Opened) -> dict[str, Any]:
     for question in WORDS[:3]:
         vector = at.embedder.embed_query(question)
         # Each by itself: a search for that many is approximate.
-        similar = at.dense.similarities(vector, all_chunks)
+        similar = cosines_to(vector, at.dense.vectors(all_chunks))
         held[question] = {key: round(similar[key], 4) for key in all_chunks}
         for number in range(20):
             where = equals(name=f"file {number}.md")

@@ -130,13 +130,14 @@ class ChromaIndex:
                 depth *= _DEEPER
             return _nearest_among(collection, vector, self._roster.holding(seen), wanted)
 
-    def similarities(self, vector: FloatVector, chunk_ids: Sequence[str]) -> Mapping[str, float]:
-        """The cosine similarity of these chunks to the vector; chunks not there are left out."""
-        found: dict[str, float] = {}
+    def vectors(self, chunk_ids: Sequence[str]) -> Mapping[str, FloatVector]:
+        """The vectors of these chunks; chunks not there are left out."""
+        found: dict[str, FloatVector] = {}
         with self._mapped():
             for tenant, ids in self._roster.by_tenant(chunk_ids).items():
-                hits = _compared(self._collection(tenant), vector, ids, len(ids))
-                found.update({hit.chunk_id: hit.score for hit in hits})
+                collection = self._collection(tenant)
+                for start in range(0, len(ids), _BATCH):
+                    found |= _vectors(collection, ids[start : start + _BATCH])
         return found
 
     def delete_chunks(self, chunk_ids: Sequence[str]) -> None:

@@ -47,13 +47,9 @@ class ExactIndex:
             return []
         return best(ids, cosines(vector, np.stack([self._vectors[key] for key in ids])), k)
 
-    def similarities(self, vector: FloatVector, chunk_ids: Sequence[str]) -> Mapping[str, float]:
-        """The cosine similarity of these chunks to the vector; chunks not there are left out."""
-        ids = [key for key in dict.fromkeys(chunk_ids) if key in self._vectors]
-        if not ids:
-            return {}
-        scores = cosines(vector, np.stack([self._vectors[key] for key in ids]))
-        return dict(zip(ids, map(float, scores), strict=True))
+    def vectors(self, chunk_ids: Sequence[str]) -> Mapping[str, FloatVector]:
+        """The vectors of these chunks; chunks not there are left out."""
+        return {key: self._vectors[key] for key in chunk_ids if key in self._vectors}
 
     def delete_chunks(self, chunk_ids: Sequence[str]) -> None:
         """Remove chunks."""

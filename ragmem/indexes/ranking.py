@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -42,6 +42,14 @@ def cosines(vector: FloatVector, rows: FloatMatrix) -> FloatVector:
     scores = np.divide(rows @ vector, lengths, out=np.zeros_like(lengths), where=lengths > 0)
     limited: FloatVector = np.clip(scores, -1.0, 1.0).astype(np.float32)
     return limited
+
+
+def cosines_to(vector: FloatVector, vectors: Mapping[str, FloatVector]) -> dict[str, float]:
+    """The cosine similarity of each of the named vectors to the vector."""
+    if not vectors:
+        return {}
+    scores = cosines(vector, np.stack(list(vectors.values())))
+    return dict(zip(vectors, map(float, scores), strict=True))
 
 
 def check_shape(vectors: FloatMatrix, *, rows: int, dimensions: int) -> None:

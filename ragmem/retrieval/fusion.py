@@ -1,13 +1,39 @@
-"""Combining a dense and a lexical ranking: pure functions over scores, no indexes, no text.
+"""Combining several lists of scores into one: pure functions, no indexes, no text.
 
-Both functions give every candidate a score that can be computed again from what they return, so
-that a trace explains the fused order.
+Each gives every candidate a score that can be computed again from the lists and from the details
+that it returns, so that a trace explains the fused order.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal, get_args
+
+from ragmem.errors import UsageError
+
+FusionMethod = Literal["min_max_convex", "reciprocal_rank", "distribution_based"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreList:
+    """The scores that one index or source gave.
+
+    Attributes:
+        name: what the trace calls it.
+        scores: by chunk id, best first.
+        weight: its say beside the other lists.
+        floor: the lowest score there can be, which a chunk has that is not in the list; None where
+            that is unknown: then the lowest of the list stands for it. BM25's is 0, exactly what a
+            chunk that shares no word with the question scores. The floor of cosines is unknown:
+            those of one model crowd into a narrow band far above -1.
+    """
+
+    name: str
+    scores: Mapping[str, float]
+    weight: float
+    floor: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,59 +54,116 @@ def ranked(scores: Mapping[str, float]) -> dict[str, float]:
     return dict(sorted(scores.items(), key=lambda item: (-item[1], item[0])))
 
 
-def min_max_convex(
-    dense: Mapping[str, float], lexical: Mapping[str, float], *, dense_weight: float = 0.6
-) -> Fusion:
-    """Add both scores, each first stretched to [0, 1] over the candidates.
+def fuse(lists: Sequence[ScoreList], *, method: FusionMethod, k: int = 60) -> Fusion:
+    """Combine lists by the method of this name; `k` is reciprocal rank's.
 
-    `w * (d - d_min) / (d_max - d_min) + (1 - w) * l / l_max`: the convex combination of Bruch,
-    Gai and Ingber, "An Analysis of Fusion Functions for Hybrid Retrieval" (ACM TOIS 2023).
-
-    The minimum of the dense scores is the candidates' own: cosines of one model crowd into a
-    narrow band, and the theoretical minimum of -1 would leave them almost no say. The minimum of
-    the lexical scores is BM25's own, 0, which is also exactly what a chunk that shares no word
-    with the question has; so a chunk missing from `lexical` needs no guess. A chunk missing from
-    `dense` gets the dense minimum: callers fill such gaps with exact similarities first. Dense
-    scores that are all alike say nothing about the order and count as 1.
-
-    Args:
-        dense: cosine similarity by chunk id.
-        lexical: BM25 score by chunk id, above zero.
-        dense_weight: the weight of the dense score, between 0 and 1.
+    Raises:
+        UsageError: no method has this name.
     """
-    dense_min, dense_max = min(dense.values(), default=0.0), max(dense.values(), default=0.0)
-    lexical_max = max(lexical.values(), default=0.0)
-    scores = {
-        chunk_id: dense_weight * _stretch(dense.get(chunk_id, dense_min), dense_min, dense_max)
-        + (1.0 - dense_weight) * lexical.get(chunk_id, 0.0) / (lexical_max or 1.0)
-        for chunk_id in dense.keys() | lexical.keys()
+    if method == "min_max_convex":
+        return min_max_convex(lists)
+    if method == "reciprocal_rank":
+        return reciprocal_rank(lists, k=k)
+    if method == "distribution_based":
+        return distribution_based(lists)
+    raise UsageError(f"{method!r} is no fusion; known are {', '.join(get_args(FusionMethod))}")
+
+
+def min_max_convex(lists: Sequence[ScoreList]) -> Fusion:
+    """Add the scores, each list first stretched to [0, 1].
+
+    `sum of w * (s - low) / (high - low)`, the weights summing to 1, `low` the list's floor, or
+    its lowest score where the floor is unknown: the convex combination of Bruch, Gai and Ingber,
+    "An Analysis of Fusion Functions for Hybrid Retrieval" (ACM TOIS 2023).
+
+    A chunk that a list lacks has its `low`; where that is only the lowest that was found, callers
+    fill the gaps with exact scores first. Scores that are all alike count as 1.
+    """
+    bounds = {
+        each.name: (
+            min(each.scores.values(), default=0.0) if each.floor is None else each.floor,
+            max(each.scores.values(), default=0.0),
+        )
+        for each in lists
     }
-    details = {
-        "method": "min_max_convex",
-        "dense_weight": dense_weight,
-        "dense_min": dense_min,
-        "dense_max": dense_max,
-        "lexical_max": lexical_max,
-    }
-    return Fusion(scores=ranked(scores), details=details)
+
+    def stretched(score: float, name: str) -> float:
+        low, high = bounds[name]
+        return (score - low) / (high - low) if high > low else 1.0
+
+    scores, weights = _weighted_sum(lists, stretched)
+    return Fusion(
+        scores=scores, details={"method": "min_max_convex", "weights": weights, "bounds": bounds}
+    )
 
 
-def _stretch(score: float, low: float, high: float) -> float:
-    return (score - low) / (high - low) if high > low else 1.0
+def distribution_based(lists: Sequence[ScoreList]) -> Fusion:
+    """Add the scores, each list first stretched so that three deviations about its mean are [0, 1].
+
+    `(s - (m - 3 d)) / (6 d)` with a list's mean and standard deviation, limited to [0, 1]: the
+    distribution-based score fusion of Mazzeschi (2023). One score far above the rest squeezes the
+    others less than it does under min-max. A chunk that a list lacks has 0; scores that are all
+    alike count as one half.
+    """
+    moments = {each.name: _moments(list(each.scores.values())) for each in lists}
+
+    def stretched(score: float, name: str) -> float:
+        mean, deviation = moments[name]
+        if deviation <= 0.0:
+            return 0.5
+        return min(1.0, max(0.0, (score - (mean - 3.0 * deviation)) / (6.0 * deviation)))
+
+    scores, weights = _weighted_sum(lists, stretched)
+    return Fusion(
+        scores=scores,
+        details={"method": "distribution_based", "weights": weights, "moments": moments},
+    )
 
 
-def reciprocal_rank(rankings: Sequence[Sequence[str]], *, k: int = 60) -> Fusion:
-    """Add `1 / (k + rank)` over the rankings that hold a chunk; ranks count from 1.
+def reciprocal_rank(lists: Sequence[ScoreList], *, k: int = 60) -> Fusion:
+    """Add `1 / (k + rank)` over the lists that hold a chunk, times their weights; ranks from 1.
 
     Cormack, Clarke and Büttcher, "Reciprocal Rank Fusion outperforms Condorcet and individual
-    Rank Learning Methods" (SIGIR 2009). A chunk missing from a ranking gets nothing from it.
+    Rank Learning Methods" (SIGIR 2009). A chunk missing from a list gets nothing from it. The
+    weights sum to the number of lists, so that equal ones leave the paper's sum.
 
     Args:
-        rankings: chunk ids, best first, each id at most once a ranking.
+        lists: each best first.
         k: how slowly the weight falls with the rank.
     """
+    weights = {name: weight * len(lists) for name, weight in _shares(lists).items()}
     scores: dict[str, float] = {}
-    for ranking in rankings:
-        for rank, chunk_id in enumerate(ranking, start=1):
-            scores[chunk_id] = scores.get(chunk_id, 0.0) + 1.0 / (k + rank)
-    return Fusion(scores=ranked(scores), details={"method": "reciprocal_rank", "k": k})
+    for each in lists:
+        for rank, chunk_id in enumerate(each.scores, start=1):
+            scores[chunk_id] = scores.get(chunk_id, 0.0) + weights[each.name] / (k + rank)
+    return Fusion(
+        scores=ranked(scores), details={"method": "reciprocal_rank", "weights": weights, "k": k}
+    )
+
+
+def _weighted_sum(
+    lists: Sequence[ScoreList], stretched: Callable[[float, str], float]
+) -> tuple[dict[str, float], dict[str, float]]:
+    """The sum of each list's stretched scores times its share; the floor stretches to 0."""
+    shares = _shares(lists)
+    scores = dict.fromkeys((chunk_id for each in lists for chunk_id in each.scores), 0.0)
+    for each in lists:
+        for chunk_id, score in each.scores.items():
+            scores[chunk_id] += shares[each.name] * stretched(score, each.name)
+    return ranked(scores), shares
+
+
+def _shares(lists: Sequence[ScoreList]) -> dict[str, float]:
+    """Weights by name, summing to 1; equal ones where all are 0."""
+    total = sum(each.weight for each in lists)
+    if total <= 0.0:
+        return {each.name: 1.0 / len(lists) for each in lists}
+    return {each.name: each.weight / total for each in lists}
+
+
+def _moments(scores: Sequence[float]) -> tuple[float, float]:
+    """Mean and standard deviation; zeros of nothing."""
+    if not scores:
+        return 0.0, 0.0
+    mean = math.fsum(scores) / len(scores)
+    return mean, math.sqrt(math.fsum((score - mean) ** 2 for score in scores) / len(scores))

@@ -1,7 +1,7 @@
 """Hybrid search: candidates from both indexes, fused, reranked, explained stage by stage.
 
-What the indexes do inside, how scores are combined (`fusion`) and how a closer look is taken
-(`rerank`) live elsewhere.
+What the indexes do inside, how candidates are found (`candidates`), how scores are combined
+(`fusion`), read (`reading`) and looked at again (`rerank`) live elsewhere.
 """
 
 from __future__ import annotations
@@ -12,12 +12,21 @@ from typing import Literal
 
 from ragmem.errors import UsageError
 from ragmem.filters import Filter
-from ragmem.ports import DenseIndex, Embedder, LexicalIndex, Reranker
-from ragmem.retrieval.fusion import min_max_convex, ranked, reciprocal_rank
-from ragmem.retrieval.near_duplicates import repeats
+from ragmem.ports import (
+    CandidateSource,
+    DenseIndex,
+    Embedder,
+    LexicalIndex,
+    QueryTransform,
+    Reranker,
+)
+from ragmem.query import FirstLook, Query, Wording
+from ragmem.retrieval.candidates import Candidates
+from ragmem.retrieval.fusion import FusionMethod, ScoreList, fuse, ranked
 from ragmem.retrieval.readers import ChunkReader
+from ragmem.retrieval.reading import HitReader
 from ragmem.retrieval.trace import TraceBuilder
-from ragmem.types import Hit, Scope, SearchResult, StoredChunk
+from ragmem.types import Hit, Scope, SearchResult
 
 Ranking = Literal["default", "lexical", "dense", "fused", "reranked"]
 
@@ -28,8 +37,8 @@ class SearchSettings:
 
     Attributes:
         candidates: how many chunks each index proposes, or k where that is more.
-        fusion: how both rankings become one.
-        dense_weight: the dense share of the convex fusion, between 0 and 1.
+        fusion: how the rankings become one.
+        dense_weight: the dense share where dense and lexical list are fused, between 0 and 1.
         reciprocal_rank_k: the constant of reciprocal rank fusion.
         default_ranking: what "default" means.
         rerank_candidates: how many of the best fused chunks the reranker reads; those after them
@@ -40,7 +49,7 @@ class SearchSettings:
     """
 
     candidates: int = 100
-    fusion: Literal["min_max_convex", "reciprocal_rank"] = "min_max_convex"
+    fusion: FusionMethod = "min_max_convex"
     dense_weight: float = 0.6
     reciprocal_rank_k: int = 60
     default_ranking: Literal["lexical", "dense", "fused", "reranked"] = "fused"
@@ -61,6 +70,14 @@ class SearchSettings:
             raise UsageError(f"dense_weight is {self.dense_weight}; it must lie in [0, 1]")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeightedSource:
+    """A source of candidates and its say in the fusion, where dense and lexical together have 1."""
+
+    source: CandidateSource
+    weight: float
+
+
 class Searcher:
     """Finds chunks. Thread-safe where its parts are."""
 
@@ -72,14 +89,29 @@ class Searcher:
         lexical: LexicalIndex,
         chunks: ChunkReader,
         reranker: Reranker,
+        transforms: Sequence[QueryTransform] = (),
+        sources: Sequence[WeightedSource] = (),
         settings: SearchSettings | None = None,
     ) -> None:
-        self._embedder = embedder
-        self._dense = dense
-        self._lexical = lexical
-        self._chunks = chunks
-        self._reranker = reranker
+        """Put a searcher together.
+
+        Args:
+            embedder: embeds questions as the dense index's entries were.
+            dense: the dense index.
+            lexical: the lexical index.
+            chunks: reads the chunks that are found.
+            reranker: takes the closer look of the rankings "reranked" and, perhaps, "default".
+            transforms: read the question, one after the other, for the ranking "default" alone.
+            sources: propose more after the first fusion, for the rankings "reranked" and
+                "default".
+            settings: how the search runs.
+        """
         self._settings = settings or SearchSettings()
+        self._candidates = Candidates(embedder=embedder, dense=dense, lexical=lexical)
+        self._reader = HitReader(chunks=chunks, collapse=self._settings.collapse_near_duplicates)
+        self._reranker = reranker
+        self._transforms = tuple(transforms)
+        self._sources = tuple(sources)
 
     def search(
         self,
@@ -111,118 +143,102 @@ class Searcher:
             raise UsageError(f"k is {k}; it must lie between 1 and {self._settings.most_hits}")
         chosen = self._settings.default_ranking if ranking == "default" else ranking
         trace = TraceBuilder()
+        query = Query(question=question, wordings=(Wording(text=question),), where=where)
+        if ranking == "default":
+            query = self._understood(query, scope, trace)
         depth = max(k, self._settings.candidates)
-        components: dict[str, Mapping[str, float]] = {}
-        if chosen != "dense":
-            components["lexical"] = self._lexical_scores(question, depth, scope, where, trace)
-        if chosen != "lexical":
-            found = list(components.get("lexical", ()))
-            components["dense"] = self._dense_scores(question, depth, scope, where, found, trace)
-        if chosen in ("fused", "reranked"):
-            components["fused"] = self._fused_scores(components, trace)
-        order = components["fused" if chosen == "reranked" else chosen]
+        with_sources = ranking == "default" or chosen == "reranked"
+        components = self._scored(query, chosen, with_sources, depth, scope, trace)
+        order = next(reversed(components.values()))
         wanted = max(k, self._settings.rerank_candidates) if chosen == "reranked" else k
-        hits = self._read(order, components, wanted, scope, trace)
+        hits = self._reader.read(order, components, wanted=wanted, scope=scope, trace=trace)
         if chosen == "reranked":
             hits = self._reranked(question, hits, trace)
         return SearchResult(hits=tuple(hits[:k]), trace=trace.trace())
 
-    def _lexical_scores(
-        self, question: str, depth: int, scope: Scope, where: Filter | None, trace: TraceBuilder
-    ) -> Mapping[str, float]:
-        with trace.stage("lexical") as stage:
-            found = self._lexical.search(question, k=depth, scope=scope, where=where)
-            stage.scores = ranked({each.chunk_id: each.score for each in found})
-            stage.details["candidates"] = len(found)
-        return stage.scores
+    def _understood(self, query: Query, scope: Scope, trace: TraceBuilder) -> Query:
+        if not self._transforms:
+            return query
+        with trace.stage("understand") as stage:
+            for transform in self._transforms:
+                query = transform.transform(query, scope=scope)
+            stage.details |= {
+                **query.notes,
+                "wordings": tuple((each.text, each.weight, each.index) for each in query.wordings),
+                "where": query.where,
+            }
+        return query
 
-    def _dense_scores(
+    def _scored(
         self,
-        question: str,
+        query: Query,
+        chosen: str,
+        with_sources: bool,
         depth: int,
         scope: Scope,
-        where: Filter | None,
-        also: Sequence[str],
         trace: TraceBuilder,
-    ) -> Mapping[str, float]:
-        with trace.stage("embed") as stage:
-            vector = self._embedder.embed_query(question)
-            tokens = self._embedder.count_tokens([question])[0]
-            limit = self._embedder.max_tokens
-            stage.details |= {"model": self._embedder.model_id, "question_tokens": tokens}
-            stage.details["truncated_tokens"] = max(0, tokens - limit)
-        with trace.stage("dense") as stage:
-            found = self._dense.search(vector, k=depth, scope=scope, where=where)
-            scores = {each.chunk_id: each.score for each in found}
-            missing = [chunk_id for chunk_id in also if chunk_id not in scores]
-            filled = self._dense.similarities(vector, missing) if missing else {}
-            stage.scores = ranked(scores | dict(filled))
-            stage.details |= {"candidates": len(found), "filled": len(filled)}
-        return stage.scores
-
-    def _fused_scores(
-        self, components: Mapping[str, Mapping[str, float]], trace: TraceBuilder
-    ) -> Mapping[str, float]:
+    ) -> dict[str, Mapping[str, float]]:
+        """Every component of the scores; the last is the order that was chosen."""
         settings = self._settings
-        dense, lexical = components["dense"], components["lexical"]
-        with trace.stage("fused") as stage:
-            if settings.fusion == "reciprocal_rank":
-                rankings = [list(dense), list(lexical)]
-                fusion = reciprocal_rank(rankings, k=settings.reciprocal_rank_k)
-            else:
-                fusion = min_max_convex(dense, lexical, dense_weight=settings.dense_weight)
+        lexical: list[ScoreList] = []
+        dense: list[ScoreList] = []
+        if chosen != "dense":
+            weight = 1.0 - settings.dense_weight
+            lexical = self._candidates.find_lexical(
+                query, depth=depth, weight=weight, scope=scope, trace=trace
+            )
+        if chosen != "lexical":
+            vectors = self._candidates.embed(query, trace)
+            dense = self._candidates.find_dense(
+                query,
+                vectors,
+                depth=depth,
+                weight=settings.dense_weight,
+                also=lexical,
+                scope=scope,
+                trace=trace,
+            )
+        lists = [*lexical, *dense]
+        components = {each.name: each.scores for each in lists}
+        if chosen in ("lexical", "dense") and len(lists) == 1:
+            return components
+        components["fused"] = self._fused("fused", lists, trace)
+        if with_sources and chosen not in ("lexical", "dense") and self._sources:
+            look = FirstLook(
+                query=query, vector=vectors["dense"][0], scores=dict(components), scope=scope
+            )
+            proposed = [self._proposed(each, look, depth, trace) for each in self._sources]
+            components |= {each.name: each.scores for each in proposed}
+            components["combined"] = self._fused("combined", [*lists, *proposed], trace)
+        return components
+
+    def _proposed(
+        self, weighted: WeightedSource, look: FirstLook, depth: int, trace: TraceBuilder
+    ) -> ScoreList:
+        name = weighted.source.name
+        with trace.stage(name) as stage:
+            proposal = weighted.source.propose(look, k=depth)
+            stage.scores = ranked(proposal.scores)
+            stage.details |= proposal.details
+        return ScoreList(
+            name=name, scores=stage.scores, weight=weighted.weight, floor=proposal.floor
+        )
+
+    def _fused(
+        self, name: str, lists: Sequence[ScoreList], trace: TraceBuilder
+    ) -> Mapping[str, float]:
+        with trace.stage(name) as stage:
+            fusion = fuse(lists, method=self._settings.fusion, k=self._settings.reciprocal_rank_k)
             stage.scores = fusion.scores
             stage.details |= fusion.details
         return stage.scores
-
-    def _read(
-        self,
-        order: Mapping[str, float],
-        components: Mapping[str, Mapping[str, float]],
-        wanted: int,
-        scope: Scope,
-        trace: TraceBuilder,
-    ) -> list[Hit]:
-        """The best `wanted` hits whose chunks the store has, the scope sees and none repeats."""
-        remaining = list(order)
-        hits: dict[str, Hit] = {}
-        shown: dict[str, StoredChunk] = {}
-        unreadable: list[str] = []
-        collapsed: dict[str, str] = {}
-        with trace.stage("read") as stage:
-            while remaining and len(hits) < wanted:
-                batch = remaining[: wanted - len(hits)]
-                del remaining[: len(batch)]
-                stored = self._chunks.read_chunks(batch, scope=scope)
-                unreadable += [chunk_id for chunk_id in batch if chunk_id not in stored]
-                for chunk_id in (each for each in batch if each in stored):
-                    before = self._shown_before(stored[chunk_id], shown)
-                    if before is None:
-                        shown[chunk_id] = stored[chunk_id]
-                        hits[chunk_id] = _hit(stored[chunk_id], order[chunk_id], components)
-                    else:
-                        collapsed[chunk_id] = before
-                        uri = stored[chunk_id].document_uri
-                        hits[before] = _with_near_duplicate(hits[before], uri)
-            stage.details |= {
-                "read": len(hits),
-                "unreadable": tuple(unreadable),
-                "collapsed": collapsed,
-            }
-        return list(hits.values())
-
-    def _shown_before(self, found: StoredChunk, shown: Mapping[str, StoredChunk]) -> str | None:
-        """The chunk that this one only repeats."""
-        if not self._settings.collapse_near_duplicates:
-            return None
-        return next((key for key, each in shown.items() if repeats(found, each)), None)
 
     def _reranked(self, question: str, hits: list[Hit], trace: TraceBuilder) -> list[Hit]:
         with trace.stage("reranked") as stage:
             head = hits[: self._settings.rerank_candidates]
             tail = hits[len(head) :]
             scores = self._reranker.rerank(question, head) if head else []
-            # Fused scores lie in [0, 1]: shifted like this, the tail stays below the head.
+            # The scores before lie in [0, 1]: shifted like this, the tail stays below the head.
             shift = min(scores, default=0.0) - 1.0
             scores += [hit.score + shift for hit in tail]
             found = [
@@ -234,30 +250,3 @@ class Searcher:
             stage.details |= {"reranker": self._reranker.name, "candidates": len(head)}
             stage.details["tail_shift"] = shift
         return found
-
-
-def _with_near_duplicate(hit: Hit, uri: str) -> Hit:
-    if uri in hit.near_duplicates:
-        return hit
-    return replace(hit, near_duplicates=(*hit.near_duplicates, uri))
-
-
-def _hit(stored: StoredChunk, score: float, components: Mapping[str, Mapping[str, float]]) -> Hit:
-    chunk = stored.chunk
-    return Hit(
-        document_uri=stored.document_uri,
-        document_title=stored.document_title,
-        chunk_id=stored.id,
-        text=chunk.text,
-        start=chunk.start,
-        end=chunk.end,
-        score=score,
-        scores={
-            name: scores[stored.id] for name, scores in components.items() if stored.id in scores
-        },
-        heading_path=chunk.heading_path,
-        page=chunk.page,
-        metadata=stored.metadata,
-        context=chunk.context,
-        other_uris=stored.other_uris,
-    )

@@ -42,9 +42,17 @@ class TraceBuilder:
                 )
             )
 
-    def add(self, name: str, seconds: float, details: Mapping[str, object]) -> None:
+    def add(
+        self,
+        name: str,
+        seconds: float,
+        details: Mapping[str, object],
+        *,
+        scores: Mapping[str, float] | None = None,
+    ) -> None:
         """Record a stage that was timed elsewhere, because it ran in pieces."""
-        self._stages.append(Stage(name=name, seconds=seconds, details=details))
+        stage = Stage(name=name, seconds=seconds, scores=scores or {}, details=details)
+        self._stages.append(stage)
 
     def trace(self) -> Trace:
         """What has been collected so far."""

@@ -17,6 +17,7 @@ from ragmem.errors import UsageError
 from ragmem.filters import AllOf, AnyOf, Condition, Filter, Not, admits, equals
 from ragmem.indexes.chroma import ChromaIndex
 from ragmem.indexes.exact import ExactIndex
+from ragmem.indexes.ranking import cosines_to
 from ragmem.ports import DenseIndex
 from ragmem.types import PUBLIC, FloatMatrix, FloatVector, IndexEntry, MetadataValue, Scope
 
@@ -89,7 +90,7 @@ def test_best_first_by_cosine(index: DenseIndex) -> None:
 
 def test_empty_index_and_no_results_wanted(index: DenseIndex) -> None:
     assert index.search(axis(0), k=5, scope=Scope()) == []
-    assert index.similarities(axis(0), ["a"]) == {}
+    assert cosines_to(axis(0), index.vectors(["a"])) == {}
     assert index.chunk_ids() == set()
     index.upsert([], np.zeros((0, DIMENSIONS), dtype=np.float32))
     index.upsert([entry("a")], vectors(1))
@@ -121,7 +122,7 @@ def test_adding_replaces_vector_attributes_and_tenant(index: DenseIndex) -> None
     index.upsert([entry("a", year=2)], axis(2)[np.newaxis])
     index.commit()
     assert index.search(axis(2), k=1, scope=Scope())[0].score == pytest.approx(1)
-    assert index.similarities(axis(0), ["a"]) == pytest.approx({"a": 0})
+    assert cosines_to(axis(0), index.vectors(["a"])) == pytest.approx({"a": 0})
     assert ids(index, axis(0), Scope(), equals(year=1)) == set()
     assert ids(index, axis(0), Scope(), equals(year=2)) == {"a"}
     index.upsert([entry("a", tenant="other", acl=frozenset({"user:ana"}))], axis(2)[np.newaxis])
@@ -135,7 +136,7 @@ def test_adding_replaces_vector_attributes_and_tenant(index: DenseIndex) -> None
 def test_the_last_of_a_repeated_entry_counts(index: DenseIndex) -> None:
     index.upsert([entry("a"), entry("a")], np.stack([axis(0), axis(1)]))
     index.commit()
-    assert index.similarities(axis(1), ["a", "a"]) == pytest.approx({"a": 1})
+    assert cosines_to(axis(1), index.vectors(["a", "a"])) == pytest.approx({"a": 1})
 
 
 def test_deleting_chunks_and_documents(index: DenseIndex) -> None:
@@ -149,7 +150,7 @@ def test_deleting_chunks_and_documents(index: DenseIndex) -> None:
     left = {f"c{i}" for i in range(1, 20) if i // 5 != 2}
     assert index.chunk_ids() == left
     assert ids(index, axis(0), Scope()) == left
-    assert set(index.similarities(axis(0), ["c0", "c1", "c10"])) == {"c1"}
+    assert set(cosines_to(axis(0), index.vectors(["c0", "c1", "c10"]))) == {"c1"}
     index.upsert([entries[0]], vectors(1))
     index.commit()
     assert index.chunk_ids() == left | {"c0"}
@@ -171,7 +172,7 @@ def test_similarities_are_cosines(index: DenseIndex) -> None:
     index.upsert([entry(f"c{i}", tenant=f"t{i % 3}") for i in range(50)], rows)
     index.commit()
     wanted = {f"c{i}": float(rows[i] @ axis(3)) for i in range(0, 50, 7)}
-    found = index.similarities(axis(3), [*wanted, "unknown"])
+    found = cosines_to(axis(3), index.vectors([*wanted, "unknown"]))
     assert found == pytest.approx(wanted, abs=1e-5)
 
 

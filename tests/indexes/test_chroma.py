@@ -15,6 +15,7 @@ from ragmem.errors import StoreCorrupt, StoreError, StoreMismatch
 from ragmem.filters import equals
 from ragmem.indexes import chroma
 from ragmem.indexes.chroma import ChromaIndex
+from ragmem.indexes.ranking import cosines_to
 from ragmem.types import PUBLIC, FloatMatrix, IndexEntry, Scope
 
 DIMENSIONS = 8
@@ -229,7 +230,7 @@ def test_rows_without_vectors_do_no_harm(tmp_path: Path, monkeypatch: pytest.Mon
     hits = index.search(query, k=10, scope=Scope(), where=equals(away=1))
     assert [hit.chunk_id for hit in hits] == due
     assert len(index.search(query, k=1_000, scope=Scope())) == 600
-    assert index.similarities(query, ["ghost", "a1"]).keys() == {"a1"}
+    assert cosines_to(query, index.vectors(["ghost", "a1"])).keys() == {"a1"}
     index.delete_chunks(["ghost"])
     index._roster.put([entry("ghost", away=1)])
     index.upsert([entry("ghost", away=1)], query[np.newaxis])

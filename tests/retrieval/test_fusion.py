@@ -6,9 +6,37 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ragmem.retrieval.fusion import min_max_convex, reciprocal_rank
+from ragmem.errors import UsageError
+from ragmem.retrieval.fusion import (
+    Fusion,
+    ScoreList,
+    distribution_based,
+    fuse,
+    ranked,
+    reciprocal_rank,
+)
+from ragmem.retrieval.fusion import min_max_convex as convex
 
 SCORES = st.dictionaries(st.text("abcdef", min_size=1, max_size=2), st.floats(0.01, 50.0))
+
+
+def min_max_convex(
+    dense: dict[str, float], lexical: dict[str, float], *, dense_weight: float = 0.6
+) -> Fusion:
+    """A dense list, whose floor is unknown, and a lexical one."""
+    return convex(
+        [
+            ScoreList(name="dense", scores=ranked(dense), weight=dense_weight),
+            ScoreList(name="lexical", scores=ranked(lexical), weight=1 - dense_weight, floor=0.0),
+        ]
+    )
+
+
+def in_order(name: str, *chunk_ids: str) -> ScoreList:
+    """A list whose scores only say the order."""
+    return ScoreList(
+        name=name, scores={key: -float(at) for at, key in enumerate(chunk_ids)}, weight=1.0
+    )
 
 
 def test_convex_weights_stretched_scores() -> None:
@@ -24,7 +52,10 @@ def test_a_missing_lexical_score_is_zero_and_a_missing_dense_score_the_minimum()
 
 def test_equal_scores_are_ordered_by_chunk_id() -> None:
     assert list(min_max_convex({"b": 0.5, "a": 0.5, "c": 0.5}, {}).scores) == ["a", "b", "c"]
-    assert list(reciprocal_rank([["b", "a"], ["a", "b"]]).scores) == ["a", "b"]
+    assert list(reciprocal_rank([in_order("one", "b", "a"), in_order("two", "a", "b")]).scores) == [
+        "a",
+        "b",
+    ]
 
 
 def test_nothing_found_fuses_to_nothing() -> None:
@@ -59,5 +90,28 @@ def test_the_scale_of_a_list_does_not_matter(
 
 
 def test_reciprocal_rank_adds_over_the_rankings() -> None:
-    fusion = reciprocal_rank([["a", "b"], ["b", "c"]], k=60)
+    fusion = reciprocal_rank([in_order("one", "a", "b"), in_order("two", "b", "c")], k=60)
     assert fusion.scores == pytest.approx({"b": 1 / 62 + 1 / 61, "a": 1 / 61, "c": 1 / 62})
+
+
+def test_weights_of_reciprocal_ranks_keep_their_sum() -> None:
+    lists = [in_order("one", "a"), in_order("two", "b")]
+    heavy = [ScoreList(name="one", scores={"a": 1.0}, weight=3.0), lists[1]]
+    assert reciprocal_rank(heavy, k=1).scores == pytest.approx({"a": 1.5 / 2, "b": 0.5 / 2})
+
+
+def test_distribution_based_scores_stand_within_three_deviations() -> None:
+    scores = {"a": 3.0, "b": 2.0, "c": 1.0}
+    deviation = (2 / 3) ** 0.5
+    fusion = distribution_based([ScoreList(name="one", scores=scores, weight=2.0)])
+    assert fusion.scores == pytest.approx(
+        {key: (score - 2 + 3 * deviation) / (6 * deviation) for key, score in scores.items()}
+    )
+    alike = distribution_based([ScoreList(name="one", scores={"a": 1.0, "b": 1.0}, weight=1.0)])
+    assert alike.scores == {"a": 0.5, "b": 0.5}
+    assert distribution_based([]).scores == {}
+
+
+def test_an_unknown_fusion_is_refused() -> None:
+    with pytest.raises(UsageError, match="known are min_max_convex"):
+        fuse([], method="best")  # type: ignore[arg-type]

@@ -8,6 +8,7 @@ import pytest
 from search_world import World
 
 from ragmem.errors import UsageError
+from ragmem.indexes.ranking import cosines_to
 from ragmem.retrieval.rerank import FeatureReranker
 from ragmem.retrieval.search import Ranking, Searcher, SearchSettings
 from ragmem.types import Candidate, Hit, Scope
@@ -77,9 +78,9 @@ def test_every_score_recomputes_from_the_trace(world: World) -> None:
     trace = search.search("tea water", k=5, scope=ANYONE).trace
     dense, lexical, fused = (trace.stage(name) for name in ("dense", "lexical", "fused"))
     low, high = min(dense.scores.values()), max(dense.scores.values())
-    weight = fused.details["dense_weight"]
-    assert isinstance(weight, float)
-    assert (fused.details["dense_min"], fused.details["dense_max"]) == (low, high)
+    assert fused.details["bounds"]["dense"] == (low, high)  # type: ignore[index]
+    weight = fused.details["weights"]["dense"]  # type: ignore[index]
+    assert weight == pytest.approx(0.6)
     for chunk_id, score in fused.scores.items():
         stretched = (dense.scores[chunk_id] - low) / (high - low)
         share = lexical.scores.get(chunk_id, 0.0) / max(lexical.scores.values())
@@ -108,11 +109,13 @@ def test_lexical_candidates_get_their_exact_similarity(world: World) -> None:
     vector = world.embedder.embed_query("espresso tea tea degrees")
     dense, lexical = found.trace.stage("dense"), found.trace.stage("lexical")
     assert dense.scores.keys() >= lexical.scores.keys()
-    assert dense.scores == pytest.approx(world.dense.similarities(vector, list(dense.scores)))
+    assert dense.scores == pytest.approx(
+        cosines_to(vector, world.dense.vectors(list(dense.scores)))
+    )
 
 
 def test_reciprocal_rank_is_an_option(world: World) -> None:
-    settings = SearchSettings(fusion="reciprocal_rank", reciprocal_rank_k=10)
+    settings = SearchSettings(fusion="reciprocal_rank", dense_weight=0.5, reciprocal_rank_k=10)
     trace = searcher(world, settings).search("tea", k=2, scope=ANYONE, ranking="fused").trace
     dense, lexical = list(trace.stage("dense").scores), list(trace.stage("lexical").scores)
     for chunk_id, score in trace.stage("fused").scores.items():
