@@ -81,13 +81,40 @@ def median(values: Sequence[float]) -> float:
 
 def peak_mebibytes() -> float:
     """The most memory this process has held so far."""
+    return memory_mebibytes(peak=True)
+
+
+def memory_mebibytes(*, peak: bool = False) -> float:
+    """The memory that this process holds, or the most it has held; the latter off Linux."""
     status = Path("/proc/self/status")
     if status.exists():
         # getrusage would also count what the parent held when it started this process.
-        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        name = "VmHWM" if peak else "VmRSS"
+        line = next(line for line in status.read_text().splitlines() if line.startswith(name))
         return int(line.split()[1]) / 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (1024 * 1024 if sys.platform == "darwin" else 1024)
+
+
+def disk_mebibytes(folder: Path) -> dict[str, float]:
+    """What a folder takes on disk: everything, and each entry of it over a mebibyte."""
+    sizes = {
+        entry.name: sum(
+            path.stat().st_size for path in (entry, *entry.rglob("*")) if path.is_file()
+        )
+        for entry in folder.iterdir()
+    }
+    every = {"everything": sum(sizes.values()), **sizes}
+    return {name: size / 2**20 for name, size in every.items() if size >= 2**20}
+
+
+def growth(values: Mapping[int, float]) -> float:
+    """The exponent `a` of `value ~ size ** a`: the least-squares slope of the logarithms."""
+    sizes = [math.log(size) for size in values]
+    logarithms = [math.log(value) for value in values.values()]
+    middle, level = sum(sizes) / len(sizes), sum(logarithms) / len(logarithms)
+    pairs = zip(sizes, logarithms, strict=True)
+    return sum((x - middle) * (y - level) for x, y in pairs) / sum((x - middle) ** 2 for x in sizes)
 
 
 def in_fresh_process(function: Callable[..., Result], *values: object) -> Result:

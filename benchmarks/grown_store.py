@@ -2,7 +2,8 @@
 
 A copy has its vector jittered, and part of its words replaced by words drawn from the whole text,
 so that both indexes meet as many different vectors and as long postings as a real store of that
-size would give them. Everything goes through the store's tables and the indexer.
+size would give them. Everything goes through the store's tables, and the indexes are built from
+them as `ragmem reindex` does it.
 """
 
 from __future__ import annotations
@@ -25,17 +26,18 @@ from ragmem.store.document_uris import document_id_of
 from ragmem.store.documents import put_document
 from ragmem.store.embeddings import put_embeddings
 from ragmem.store.index_id import claim_indexes
-from ragmem.store.index_ops import append_op
+from ragmem.store.index_ops import append_rebuild
 from ragmem.store.store import Store, open_store, settle_stamp
 from ragmem.types import PUBLIC, Chunk, Document, FloatMatrix, FloatVector, ParsedDocument
 
 RESTRICTED = frozenset({"group:staff"})
 """The access list of every fourth document."""
 
-_FORMAT = 2
+_FORMAT = 3
 _REPLACED_WORDS = 0.3
 _JITTER = 0.6  # the length of what is added to a vector of length one
 _DOCUMENTS_A_TRANSACTION = 1000
+_TOLD_EVERY = 25 * 2048  # the indexer tells of batches of 2,048
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,30 +52,35 @@ class Grown:
 def grown_store(texts: Sequence[str], *, chunks: int, cache: Path) -> Path:
     """The folder of a store of so many chunks, one a document; built where it is not there yet.
 
-    Document n has the metadata `half` (n % 2), `hundredth` (n % 100) and `ten_thousandth`.
+    Document n has the metadata `half` (n % 2), `hundredth` (n % 100) and `ten_thousandth`. What a
+    build that was cut off has written is used again; a million chunks take hours.
     """
     key = hashlib.sha256(json.dumps([_FORMAT, *texts]).encode()).hexdigest()[:12]
     folder = cache / f"{key}-{chunks}"
-    done = folder / "grown"
+    rows, done = folder / "rows-written", folder / "grown"
     if done.exists():
         return folder
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
     parts = Parts(folder, Settings())
-    seeds, vectors = _seeds(parts, texts, cache / f"{key}.npy")
-    tell(f"growing {len(seeds):,} chunks to {chunks:,} ...")
+    if not rows.exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        seeds, vectors = _seeds(parts, texts, cache / f"{key}.npy")
+        tell(f"growing {len(seeds):,} chunks to {chunks:,} ...")
+        _write_all(folder, parts, islice(_grow(seeds, vectors), chunks))
+        rows.touch()
+    tell(f"indexing {chunks:,} chunks ...")
     store = open_store(folder)
-    settle_stamp(store, parts.stamp)
-    grown = islice(_grow(seeds, vectors), chunks)
-    while batch := list(islice(grown, _DOCUMENTS_A_TRANSACTION)):
-        _write(store, batch, parts.embedder.model_id)
-    tell("indexing ...")
-    parts.indexer(store).apply_pending()
+    parts.indexer(store).apply_pending(on_progress=_tell_progress)
     claim_indexes(store)
     parts.close()
     store.close()
     done.touch()
     return folder
+
+
+def _tell_progress(done: int, total: int) -> None:
+    if done % _TOLD_EVERY == 0 or done == total:
+        tell(f"  {done:,} of {total:,}")
 
 
 def _seeds(parts: Parts, texts: Sequence[str], cached: Path) -> tuple[list[str], FloatMatrix]:
@@ -128,6 +135,17 @@ def _document(number: int, text: str) -> Document:
     )
 
 
+def _write_all(folder: Path, parts: Parts, grown: Iterator[Grown]) -> None:
+    """Write the rows, and the wish that the indexes be built from them."""
+    store = open_store(folder)
+    settle_stamp(store, parts.stamp)
+    while batch := list(islice(grown, _DOCUMENTS_A_TRANSACTION)):
+        _write(store, batch, parts.embedder.model_id)
+    with store.writing() as connection:
+        append_rebuild(connection)
+    store.close()
+
+
 def _write(store: Store, batch: Sequence[Grown], model_id: str) -> None:
     with store.writing() as connection:
         put_embeddings(
@@ -138,5 +156,4 @@ def _write(store: Store, batch: Sequence[Grown], model_id: str) -> None:
         )
         for each in batch:
             put_document(connection, each.document, content_hash="")
-            change = replace_chunks(connection, each.document.id, [each.chunk])
-            append_op(connection, document_id=each.document.id, added=change.added, removed=())
+            replace_chunks(connection, each.document.id, [each.chunk])

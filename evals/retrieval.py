@@ -1,25 +1,39 @@
-"""Retrieval over a judged corpus: runs every ranking, scores it, times it."""
+"""Retrieval over a judged corpus: runs rankings, scores them, times and compares them."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal, get_args
 
 from ragmem import Agent, MissingExtra, SearchResult, SyncReport, TextDocument
 
 from .beir_data import BeirData
-from .results import Metric, bootstrap_mean, median
+from .intervals import Metric, bootstrap_mean, median, paired_difference
 
 Ranking = Literal["lexical", "dense", "fused", "reranked", "default"]
 RANKINGS: tuple[Ranking, ...] = get_args(Ranking)
+COMPARED: tuple[tuple[Ranking, Ranking], ...] = (
+    ("default", "lexical"),
+    ("default", "dense"),
+    ("default", "fused"),
+    ("reranked", "lexical"),
+    ("reranked", "dense"),
+    ("reranked", "fused"),
+    ("fused", "lexical"),
+    ("fused", "dense"),
+)
+"""Which rankings are compared question by question: the first minus the second."""
 
 # Enough chunks to find a hundred documents among, where a document has two or three.
-_CHUNKS_A_QUESTION = 300
+CHUNKS_A_QUESTION = 300
 _TIMED_QUESTIONS = 100
 _HITS_OF_A_TIMED_SEARCH = 10
 
 Progress = Callable[[str, int, int], None]
+"""Told a stage's name, what is done of it and how much there is."""
+Run = dict[str, dict[str, float]]
+"""By question, the scores of the documents found."""
 
 
 def ingest(agent: Agent, data: BeirData, *, progress: Progress) -> SyncReport:
@@ -39,28 +53,57 @@ def ingest(agent: Agent, data: BeirData, *, progress: Progress) -> SyncReport:
     )
 
 
-def evaluate(agent: Agent, data: BeirData, *, seed: int, progress: Progress) -> dict[str, Metric]:
+def evaluate(
+    agent: Agent,
+    data: BeirData,
+    *,
+    seed: int,
+    progress: Progress,
+    compared_by: Sequence[str] = ("ndcg@10",),
+) -> dict[str, Metric]:
     """Score every ranking on every question.
 
     Args:
         agent: its store holds the corpus.
         seed: of the intervals.
+        compared_by: the measures by which rankings are compared.
 
     Returns:
-        `RANKING.ndcg@10`, `RANKING.recall@k` and `RANKING.latency_ms_p50`.
+        `RANKING.ndcg@10`, `RANKING.recall@k`, `RANKING.latency_ms_p50`, and the paired differences
+        `RANKING-RANKING.MEASURE` of `COMPARED`.
     """
     metrics: dict[str, Metric] = {}
+    values: dict[Ranking, dict[str, list[float]]] = {}
     for ranking in RANKINGS:
-        run: dict[str, dict[str, float]] = {}
-        for number, (query_id, text) in enumerate(data.queries.items(), start=1):
-            found = agent.knowledge.search(text, k=_CHUNKS_A_QUESTION, ranking=ranking)
-            run[query_id] = documents_of(found, query_id=query_id)
-            progress(ranking, number, len(data.queries))
-        for name, values in score(data.qrels, run).items():
-            metrics[f"{ranking}.{name}"] = bootstrap_mean(values, seed=seed)
-        times = _times(agent, list(data.queries.values())[:_TIMED_QUESTIONS], ranking)
+        run = ranked_documents(agent, data, ranking=ranking, progress=progress)
+        values[ranking] = score(data.qrels, run)
+        for name, each in values[ranking].items():
+            metrics[f"{ranking}.{name}"] = bootstrap_mean(each, seed=seed)
+        times = search_milliseconds(agent, data, ranking=ranking)
         metrics[f"{ranking}.latency_ms_p50"] = median(times, seed=seed)
+    for ours, theirs in COMPARED:
+        for name in compared_by:
+            metrics[f"{ours}-{theirs}.{name}"] = paired_difference(
+                values[ours][name], values[theirs][name], seed=seed
+            )
     return metrics
+
+
+def ranked_documents(
+    agent: Agent,
+    data: BeirData,
+    *,
+    progress: Progress,
+    ranking: Ranking = "default",
+    k: int = CHUNKS_A_QUESTION,
+) -> Run:
+    """Search for every question; `k` chunks each, as documents."""
+    run: Run = {}
+    for number, (query_id, text) in enumerate(data.queries.items(), start=1):
+        found = agent.knowledge.search(text, k=k, ranking=ranking)
+        run[query_id] = documents_of(found, query_id=query_id)
+        progress(ranking, number, len(data.queries))
+    return run
 
 
 def documents_of(found: SearchResult, *, query_id: str) -> dict[str, float]:
@@ -69,9 +112,23 @@ def documents_of(found: SearchResult, *, query_id: str) -> dict[str, float]:
     Ranks stand for scores, so that rankings on any scale keep their order. A document whose id is
     the question's own is left out.
     """
+    return in_order((document_of(hit.document_uri) for hit in found.hits), query_id=query_id)
+
+
+def document_of(uri: str) -> str:
+    """The id in the corpus of a document in the store."""
+    return uri.removeprefix("beir:")
+
+
+def in_order(document_ids: Iterable[str], *, query_id: str) -> dict[str, float]:
+    """A ranking of documents, best first: the first place of each counts, the question's own none.
+
+    Args:
+        document_ids: the document of each chunk, best chunk first.
+        query_id: the question's id.
+    """
     ranked: dict[str, float] = {}
-    for hit in found.hits:
-        document_id = hit.document_uri.removeprefix("beir:")
+    for document_id in document_ids:
         if document_id != query_id and document_id not in ranked:
             ranked[document_id] = -float(len(ranked))
     return ranked
@@ -106,10 +163,12 @@ def score(
     return {name: list(by_query.values()) for name, by_query in values.items()}
 
 
-def _times(agent: Agent, questions: list[str], ranking: Ranking) -> list[float]:
-    """Milliseconds of each search as a user makes it; the models are warm by now."""
+def search_milliseconds(
+    agent: Agent, data: BeirData, *, ranking: Ranking = "default"
+) -> list[float]:
+    """What each search takes as a user makes it; the models are warm by now."""
     times = []
-    for text in questions:
+    for text in list(data.queries.values())[:_TIMED_QUESTIONS]:
         began = time.perf_counter()
         agent.knowledge.search(text, k=_HITS_OF_A_TIMED_SEARCH, ranking=ranking)
         times.append((time.perf_counter() - began) * 1000)

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from ragmem.opening import embed_store_again
     from ragmem.parts import Replacements
     from ragmem.ports import Connector, HoldsConversations
+    from ragmem.retrieval.fusion import Fusion, ScoreList, fuse
     from ragmem.settings import Settings, load_settings
     from ragmem.store.status import SourceStatus, StoreStatus
     from ragmem.types import (
@@ -82,6 +83,7 @@ __all__ = [
     "Document",
     "DocumentInfo",
     "Filter",
+    "Fusion",
     "GenerationError",
     "Hit",
     "HoldsConversations",
@@ -100,6 +102,7 @@ __all__ = [
     "RawDocument",
     "Replacements",
     "Scope",
+    "ScoreList",
     "SearchResult",
     "SentenceEvent",
     "Settings",
@@ -128,6 +131,7 @@ __all__ = [
     "Utterance",
     "embed_store_again",
     "equals",
+    "fuse",
     "load_settings",
     "watch",
 ]
@@ -142,6 +146,9 @@ _MODULES = {
     "AnswerEvent": "ragmem.agent.answering",
     "Knowledge": "ragmem.agent.knowledge",
     "Replacements": "ragmem.parts",
+    "Fusion": "ragmem.retrieval.fusion",
+    "ScoreList": "ragmem.retrieval.fusion",
+    "fuse": "ragmem.retrieval.fusion",
     "SentenceEvent": "ragmem.agent.answering",
     "Settings": "ragmem.settings",
     "SourceStatus": "ragmem.store.status",

@@ -8,13 +8,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from ragmem.agent.answering import Answerer, AnswerEvent, AnswerSettings, SentenceEvent
+from ragmem.agent.answer_settings import AnswerSettings
+from ragmem.agent.answering import Answerer, AnswerEvent, SentenceEvent
 from ragmem.agent.knowledge import Knowledge
 from ragmem.errors import UsageError
 from ragmem.filters import Filter
 from ragmem.ingestion.sync import SyncEngine
 from ragmem.opening import open_and_replay, rebuild_indexes
 from ragmem.parts import Parts, Replacements
+from ragmem.retrieval.corrective import CorrectiveBudget
 from ragmem.settings import Settings, load_settings
 from ragmem.store.reader import StoreReader
 from ragmem.store.store import Store
@@ -87,7 +89,7 @@ class Agent:
             engine=SyncEngine(
                 store=store,
                 parser=parts.parser,
-                chunker=parts.chunker,
+                chunker=parts.chunker_for(store),
                 embedder=parts.embedder,
                 indexer=indexer,
             ),
@@ -171,14 +173,20 @@ class Agent:
         with self._lock:
             self._store.check_open()
             if self._answers is None:
+                settings = self._parts.settings
                 self._answers = Answerer(
                     searcher=self._parts.searcher(self._store),
                     embedder=self._parts.embedder,
                     chat=self._parts.chat,
                     documents=StoreReader(self._store),
                     settings=AnswerSettings(
-                        least_sufficiency=self._parts.settings.least_sufficiency
+                        least_sufficiency=settings.least_sufficiency,
+                        corrective=CorrectiveBudget(
+                            searches=settings.corrective_searches,
+                            seconds=settings.corrective_seconds,
+                        ),
                     ),
+                    rewriters=self._parts.rewriters(self._store),
                 )
             return self._answers
 

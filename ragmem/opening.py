@@ -27,6 +27,8 @@ def open_and_replay(
         folder, url=url, read_only=read_only, create=create, timeout_seconds=timeout_seconds
     )
     try:
+        if not read_only:
+            parts.discard_unnamed_indexes()
         settle_stamp(store, parts.stamp)
         with store.reading() as connection:
             pending = count_pending(connection) > 0 or not indexes_current(connection, parts)
@@ -138,7 +140,10 @@ def embed_store_again(
     opened = open_store(folder, url=parts.settings.database_url, create=False)
     try:
         embed_again(
-            store=opened, chunker=parts.chunker, embedder=parts.embedder, on_progress=on_progress
+            store=opened,
+            chunker=parts.chunker_for(opened),
+            embedder=parts.embedder,
+            on_progress=on_progress,
         )
         replay(opened, parts)
     finally:

@@ -9,7 +9,7 @@ import shutil
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -22,12 +22,21 @@ from ragmem.ports import (
     Connector,
     DenseIndex,
     Embedder,
+    EmbedsTokens,
     LexicalIndex,
     Parser,
+    QueryTransform,
     Reranker,
+    SuggestsTerms,
     TokenCounter,
 )
-from ragmem.retrieval.search import Searcher, SearchSettings
+from ragmem.retrieval.enlarging import Enlarger
+from ragmem.retrieval.feedback import FeedbackSource
+from ragmem.retrieval.graph import GraphSource
+from ragmem.retrieval.neighbours import NeighbourSource
+from ragmem.retrieval.rewriting import RULES, Rewriter, by_transform
+from ragmem.retrieval.search import Searcher, SearchSettings, WeightedSource
+from ragmem.retrieval.understanding import Technique
 from ragmem.settings import Settings
 from ragmem.store.reader import StoreReader
 from ragmem.store.stamp import Stamp
@@ -35,8 +44,6 @@ from ragmem.store.store import Store
 from ragmem.types import SourceDescription
 
 _T = TypeVar("_T")
-_CHUNK_TOKENS = 254
-"""The default embedder's window; longer chunks say more than one vector can hold."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +87,7 @@ class Parts:
         self.lock = threading.RLock()  # one for all: parts are built of parts
         self._dense_folder = folder / "dense"
         self._lexical_folder = folder / "lexical"
+        self._sparse_folder = folder / "sparse"
 
     @_part
     def embedder(self) -> Embedder:
@@ -87,7 +95,15 @@ class Parts:
 
         Raises:
             ModelUnavailable: it is not on this machine.
+            UsageError: it cannot be used for late chunking, and the settings want that.
         """
+        if not self.settings.late_chunking:
+            return self._own_embedder()
+        from ragmem.chunking.late import LateEmbedder
+
+        return LateEmbedder(self._own_embedder())
+
+    def _own_embedder(self) -> Embedder:
         if self._given.embedder is not None:
             return self._given.embedder
         path = model_path(self.settings.embedding_model, cache_folder=self.settings.models)
@@ -104,22 +120,40 @@ class Parts:
         """The chunker, counting in the embedder's tokens."""
         if self._given.chunker is not None:
             return self._given.chunker(self.embedder)
-        from ragmem.chunking.structure import StructureChunker
+        from ragmem.chunking.choosing import chosen_chunker
 
-        longest = self.embedder.max_tokens
-        chunk_tokens = self.settings.chunk_tokens or min(longest, _CHUNK_TOKENS)
-        if chunk_tokens > longest:
-            raise UsageError(
-                f"chunk_tokens is {chunk_tokens} and the embedding model "
-                f"{self.settings.embedding_model} reads {longest}; "
-                "set chunk_tokens to that or less"
-            )
-        return StructureChunker(
+        return chosen_chunker(
+            self.settings.chunking,
             self.embedder,
-            chunk_tokens=chunk_tokens,
-            overlap_tokens=min(self.settings.overlap_tokens, chunk_tokens // 4),
-            tokens_name=self.embedder.model_id,
+            chunk_tokens=self._chunk_tokens(),
+            overlap_tokens=self.settings.overlap_tokens,
+            semantic_percentile=self.settings.semantic_percentile,
+            contextual_headers=self.settings.contextual_headers,
         )
+
+    def _chunk_tokens(self) -> int:
+        """The setting, or less than what is read at once where a model writes contexts too."""
+        settings = self.settings
+        if settings.chunk_tokens or not settings.write_context or settings.late_chunking:
+            return settings.chunk_tokens
+        from ragmem.chunking.choosing import CHUNK_TOKENS
+        from ragmem.ingestion.written_context import CONTEXT_TOKENS
+
+        return min(self.embedder.max_tokens - CONTEXT_TOKENS, CHUNK_TOKENS)
+
+    def chunker_for(self, store: Store) -> Chunker:
+        """The chunker, with a model that writes contexts where the settings want that.
+
+        Raises:
+            ModelUnavailable: the chat model is not on this machine.
+            UsageError: contexts shall be written and the settings name no chat model.
+        """
+        if not self.settings.write_context:
+            return self.chunker
+        from ragmem.ingestion.written_context import ContextWriter
+
+        chat = self._chat_for("write_context")
+        return ContextWriter(self.chunker, chat=chat, embedder=self.embedder, store=store)
 
     @_part
     def parser(self) -> Parser:
@@ -151,18 +185,68 @@ class Parts:
         return TantivyIndex(self._lexical_folder)
 
     @_part
+    def sparse(self) -> LexicalIndex | None:
+        """The index of learned sparse vectors; None where the settings name no model for it.
+
+        Raises:
+            ModelUnavailable: the model is not on this machine.
+            StoreMismatch: the index was made with another model.
+        """
+        if not self.settings.sparse_model:
+            return None
+        from ragmem.indexes.sparse import SparseIndex
+        from ragmem.models.sparse_encoder import SentenceTransformersSparseEncoder
+
+        encoder = SentenceTransformersSparseEncoder(self.settings.sparse_model)
+        return SparseIndex(self._sparse_folder, encoder)
+
+    @_part
     def reranker(self) -> Reranker:
         """The reranker.
 
         Raises:
-            ModelUnavailable: the cross-encoder is not on this machine.
+            ModelUnavailable: its model is not on this machine.
+            UsageError: it needs a chat model and the settings name none, or vectors of tokens and
+                the embedder gives none.
         """
+        if self.settings.diversity == 0.0:
+            return self._plain_reranker()
+        from ragmem.retrieval.diversity import DiverseReranker
+
+        by_score = self._given.reranker is None and self.settings.reranker == "none"
+        return DiverseReranker(
+            None if by_score else self._plain_reranker(),
+            self.dense.vectors,
+            diversity=self.settings.diversity,
+        )
+
+    def _plain_reranker(self) -> Reranker:
         if self._given.reranker is not None:
             return self._given.reranker
         if self.settings.reranker in ("features", "none"):  # none: only where it is asked for
             from ragmem.retrieval.rerank import FeatureReranker
 
             return FeatureReranker()
+        if self.settings.reranker == "listwise":
+            from ragmem.retrieval.listwise import ListwiseReranker
+
+            return ListwiseReranker(
+                self._chat_for("the listwise reranker"),
+                window=self.settings.listwise_window,
+                step=self.settings.listwise_step,
+                passage_tokens=self.settings.listwise_passage_tokens,
+            )
+        if self.settings.reranker == "late_interaction":
+            from ragmem.retrieval.late_interaction import LateInteractionReranker
+
+            if not isinstance(self.embedder, EmbedsTokens):
+                raise UsageError(
+                    f"{self.embedder.model_id} gives no vectors of single tokens, which the "
+                    "late_interaction reranker compares; choose another reranker"
+                )
+            return LateInteractionReranker(
+                self.embedder, weight=self.settings.late_interaction_weight
+            )
         from ragmem.models.sentence_transformers import CrossEncoderReranker
 
         return CrossEncoderReranker(self.settings.reranker)
@@ -186,6 +270,48 @@ class Parts:
             threads=self.settings.threads or None,
         )
 
+    def _chat_for(self, purpose: str) -> ChatModel:
+        if self.chat is None:
+            raise UsageError(f"{purpose} needs a chat model and chat_model is empty; name one")
+        return self.chat
+
+    def transforms(self, store: Store) -> list[QueryTransform]:
+        """What reads a question before it is searched for, in the settings' order.
+
+        Raises:
+            ModelUnavailable: the chat model is not on this machine.
+            UsageError: one needs a chat model and the settings name none.
+        """
+        return [self._transform(name, store) for name in self.settings.understanding]
+
+    def _transform(self, name: Technique, store: Store) -> QueryTransform:
+        from ragmem.understanding_parts import query_transform
+
+        return query_transform(
+            name,
+            chat=partial(self._chat_for, name),
+            reader=StoreReader(store),
+            lexical=self.lexical,
+            date_fields=self.settings.date_fields,
+            date_languages=self.settings.date_languages,
+        )
+
+    def rewriters(self, store: Store) -> list[Rewriter]:
+        """What is searched for where a question found too little, the chat model's texts last.
+
+        Raises:
+            ModelUnavailable: the chat model is not on this machine.
+        """
+        if self.settings.corrective_searches == 0:
+            return []
+        spelling: list[Rewriter] = []
+        if isinstance(self.lexical, SuggestsTerms):
+            spelling.append(by_transform(self._transform("spelling", store), asks_model=False))
+        model: list[Rewriter] = []
+        if self.chat is not None:
+            model.append(by_transform(self._transform("multi_query", store), asks_model=True))
+        return [*spelling, *RULES, *model]
+
     @property
     def stamp(self) -> Stamp:
         """What a store built with these parts is stamped with."""
@@ -200,15 +326,52 @@ class Parts:
             lexical=self.lexical,
             chunks=StoreReader(store),
             reranker=self.reranker,
+            transforms=self.transforms(store),
+            sources=self._sources(store),
+            enlarger=self._enlarger(store),
             settings=SearchSettings(
                 candidates=settings.candidates,
                 fusion=settings.fusion,
                 dense_weight=settings.dense_weight,
-                default_ranking="reranked" if settings.reranker != "none" else "fused",
+                default_ranking="reranked"
+                if settings.reranker != "none" or settings.diversity > 0.0
+                else "fused",
                 rerank_candidates=settings.rerank_candidates,
                 collapse_near_duplicates=settings.collapse_near_duplicates,
+                question_sentences=settings.question_sentences,
             ),
         )
+
+    def _enlarger(self, store: Store) -> Enlarger | None:
+        settings = self.settings
+        if settings.enlarge == "none":
+            return None
+        return Enlarger(
+            documents=StoreReader(store),
+            to=settings.enlarge,
+            sentences=settings.enlarge_sentences,
+            characters=settings.enlarge_characters,
+        )
+
+    def _sources(self, store: Store) -> list[WeightedSource]:
+        """What proposes candidates beside the dense and the lexical index."""
+        settings = self.settings
+        sources: list[WeightedSource] = []
+        if self.sparse is not None:
+            from ragmem.retrieval.sparse import SparseSource
+
+            source = SparseSource(self.sparse)
+            sources.append(WeightedSource(source=source, weight=settings.sparse_weight))
+        if settings.graph:
+            graph = GraphSource(names=StoreReader(store), dense=self.dense)
+            sources.append(WeightedSource(source=graph, weight=settings.graph_weight))
+        if settings.feedback_weight > 0.0:
+            feedback = FeedbackSource(self.dense)
+            sources.append(WeightedSource(source=feedback, weight=settings.feedback_weight))
+        if settings.neighbours_weight > 0.0:
+            likeness = NeighbourSource(self.dense.vectors)
+            sources.append(WeightedSource(source=likeness, weight=settings.neighbours_weight))
+        return sources
 
     def indexer(self, store: Store) -> Indexer:
         """What makes the indexes follow a store."""
@@ -216,6 +379,7 @@ class Parts:
             store=store,
             dense=self.dense,
             lexical=self.lexical,
+            sparse=self.sparse,
             model_id=self.embedder.model_id,
         )
 
@@ -238,18 +402,34 @@ class Parts:
         )
 
     def index_folders_exist(self) -> bool:
-        """Whether both indexes have files."""
-        return self._dense_folder.is_dir() and self._lexical_folder.is_dir()
+        """Whether all indexes that the settings name have files."""
+        folders = [self._dense_folder, self._lexical_folder]
+        if self.settings.sparse_model:
+            folders.append(self._sparse_folder)
+        return all(folder.is_dir() for folder in folders)
+
+    def discard_unnamed_indexes(self) -> None:
+        """Delete the files of an index that the settings no longer name.
+
+        It would not follow the store, and be behind it unseen when the setting is back.
+        """
+        if not self.settings.sparse_model:
+            shutil.rmtree(self._sparse_folder, ignore_errors=True)
 
     def discard_unopened_indexes(self) -> None:
         """Delete the files of indexes that are not open; new ones are made when next needed."""
-        for name, folder in (("dense", self._dense_folder), ("lexical", self._lexical_folder)):
+        folders = {
+            "dense": self._dense_folder,
+            "lexical": self._lexical_folder,
+            "sparse": self._sparse_folder,
+        }
+        for name, folder in folders.items():
             if name not in self.__dict__:
                 shutil.rmtree(folder, ignore_errors=True)
 
     def close(self) -> None:
         """Close what was built; what was not stays unbuilt."""
-        self._close("chat", "dense", "lexical", "parser")
+        self._close("chat", "dense", "lexical", "sparse", "parser")
 
     def _close(self, *names: str) -> None:
         with self.lock:

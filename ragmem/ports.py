@@ -7,12 +7,12 @@ thread-safe says so.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from ragmem.filters import Filter
-from ragmem.query import FirstLook, Proposal, Query
+from ragmem.query import FirstLook, Proposal, Query, Reranking
 from ragmem.types import (
     Candidate,
     Chunk,
@@ -28,6 +28,7 @@ from ragmem.types import (
     Scope,
     SkippedItem,
     SourceItem,
+    TermWeights,
     TokenVectors,
 )
 
@@ -192,6 +193,22 @@ class Chunker(Protocol):
         ...
 
 
+@runtime_checkable
+class ReportsChunking(Protocol):
+    """A chunker that takes long over a document, or has something to tell about it."""
+
+    def chunk_reporting(
+        self, document: ParsedDocument, *, on_progress: Callable[[int, int], None]
+    ) -> tuple[list[Chunk], tuple[str, ...]]:
+        """As `Chunker.chunk`, with warnings for the report.
+
+        Args:
+            document: any parsed document.
+            on_progress: called with chunks done and chunks in all.
+        """
+        ...
+
+
 class Embedder(TokenCounter, Protocol):
     """Turns texts into vectors of length one. Thread-safe."""
 
@@ -232,6 +249,23 @@ class EmbedsTokens(Protocol):
 
         A text beyond `max_tokens` is cut; the last offset says where.
         """
+        ...
+
+
+class SparseEncoder(Protocol):
+    """Turns texts into weights of terms, such as SPLADE does. Thread-safe."""
+
+    @property
+    def model_id(self) -> str:
+        """Names the weights of the model; what it gave another one cannot be compared with."""
+        ...
+
+    def encode_documents(self, texts: Sequence[str]) -> list[TermWeights]:
+        """Encode texts to be found; one result a text."""
+        ...
+
+    def encode_query(self, text: str) -> TermWeights:
+        """Encode a question."""
         ...
 
 
@@ -280,9 +314,18 @@ class DenseIndex(Index, Protocol):
         ...
 
     def search(
-        self, vector: FloatVector, *, k: int, scope: Scope, where: Filter | None = None
+        self,
+        vector: FloatVector,
+        *,
+        k: int,
+        scope: Scope,
+        where: Filter | None = None,
+        exact: bool = False,
     ) -> list[Candidate]:
         """The k chunks nearest to the vector among those the scope sees and the filter admits.
+
+        Args:
+            exact: compare with every vector, whatever it costs; otherwise some may be missed.
 
         Returns:
             At most k, best first, scored by cosine similarity in [-1, 1].
@@ -314,6 +357,29 @@ class LexicalIndex(Index, Protocol):
         """
         ...
 
+    def scores(self, text: str, chunk_ids: Sequence[str]) -> Mapping[str, float]:
+        """What `search` scores these chunks, those above zero."""
+        ...
+
+
+@runtime_checkable
+class SuggestsTerms(Protocol):
+    """A lexical index that tells which words it lacks, and which of its own are nearly like one.
+
+    Chunks out of the scope's sight count for nothing: what only they hold is not known nor told.
+    """
+
+    def unknown(self, words: Sequence[str], *, scope: Scope) -> list[str]:
+        """Those of these words that no visible chunk holds in any form, stop words left out."""
+        ...
+
+    def suggest(self, word: str, *, scope: Scope) -> list[str]:
+        """A few words of visible chunks that an unknown one may have been meant to be, best first.
+
+        Each finds chunks when it is searched for. There are none for what has digits or is short.
+        """
+        ...
+
 
 class Reranker(Protocol):
     """Scores candidates again with a closer look."""
@@ -325,6 +391,15 @@ class Reranker(Protocol):
 
     def rerank(self, question: str, hits: Sequence[Hit]) -> list[float]:
         """A score for each hit, in the order given; higher is better."""
+        ...
+
+
+@runtime_checkable
+class ExplainsScores(Protocol):
+    """A reranker that tells what its scores are made of, so that they recompute from a trace."""
+
+    def explain(self, question: str, hits: Sequence[Hit]) -> Reranking:
+        """The scores that `rerank` gives, with their parts."""
         ...
 
 

@@ -74,3 +74,18 @@ class Proposal:
     scores: Mapping[str, float]
     floor: float | None = None
     details: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reranking:
+    """A reranker's scores and what they are made of.
+
+    Attributes:
+        scores: one a hit, in the order given; higher is better.
+        parts: one mapping a hit, its features by name as the formula takes them.
+        constants: what is the same for every hit (weights, a model's name and version).
+    """
+
+    scores: tuple[float, ...]
+    parts: tuple[Mapping[str, float], ...]
+    constants: Mapping[str, object] = field(default_factory=dict)

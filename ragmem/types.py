@@ -344,6 +344,19 @@ class TokenVectors:
     offsets: npt.NDArray[np.int64]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TermWeights:
+    """A sparse vector: the terms of a learned vocabulary that say something about a text.
+
+    Attributes:
+        terms: shape (n,), ascending numbers of terms.
+        weights: shape (n,), float32, how much each says, above zero.
+    """
+
+    terms: npt.NDArray[np.uint32]
+    weights: FloatVector
+
+
 # --- search and answers --------------------------------------------------------------------------
 
 
@@ -394,6 +407,8 @@ class Hit:
         other_uris: where exact copies of the document are.
         near_duplicates: documents that are nearly the same and say nearly the same here; their
             hits were left out.
+        matched: where the hit was enlarged, the chunks that were found in it, best first, and
+            their offsets in the document.
     """
 
     document_uri: str
@@ -410,6 +425,7 @@ class Hit:
     context: str = ""
     other_uris: tuple[str, ...] = ()
     near_duplicates: tuple[str, ...] = ()
+    matched: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -533,8 +549,8 @@ class SyncProgress:
 
     Attributes:
         stage: what just happened to `uri`; `committed` means it is safe in the store, `waiting`
-            that it is tried again in a moment. `embedded` and `indexed` are steps inside a group of
-            documents and have no URI.
+            that it is tried again in a moment. `contexts` (written by a model for one document's
+            chunks), `embedded` and `indexed` are steps on the way and have no URI.
         done, total: items handled and items found so far, or chunks in the steps inside a group.
         reason: why it failed, is skipped or waits; empty otherwise.
     """
@@ -542,6 +558,7 @@ class SyncProgress:
     stage: Literal[
         "discovered",
         "parsed",
+        "contexts",
         "embedded",
         "committed",
         "indexed",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import zlib
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -16,6 +17,7 @@ from ragmem.types import (
     RawDocument,
     SkippedItem,
     SourceItem,
+    TermWeights,
 )
 
 
@@ -42,6 +44,26 @@ class HashEmbedder:
             seed = int.from_bytes(hashlib.sha256(word.encode()).digest()[:4], "little")
             total += np.random.default_rng(seed).normal(size=self.dimensions).astype(np.float32)
         return (total / np.linalg.norm(total)).astype(np.float32)
+
+
+class WordEncoder:
+    """A `SparseEncoder` with a term a word, weighed by how often it stands there."""
+
+    def __init__(self, *, model_id: str = "words") -> None:
+        self.model_id = model_id
+        self.read: list[str] = []
+
+    def encode_documents(self, texts: Sequence[str]) -> list[TermWeights]:
+        self.read += texts
+        return [self.encode_query(text) for text in texts]
+
+    def encode_query(self, text: str) -> TermWeights:
+        terms = [zlib.crc32(word.encode()) for word in text.lower().split()]
+        counts = sorted((term, terms.count(term)) for term in set(terms))
+        return TermWeights(
+            terms=np.array([term for term, _ in counts], dtype=np.uint32),
+            weights=np.array([count for _, count in counts], dtype=np.float32),
+        )
 
 
 class LineChunker:

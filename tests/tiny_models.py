@@ -70,6 +70,47 @@ def write_cross_encoder(folder: Path, *, labels: int = 1) -> Path:
     return folder
 
 
+def write_sparse_encoder(folder: Path, *, seed: int = 0) -> Path:
+    """Write a SPLADE model."""
+    random = np.random.default_rng(seed)
+    tensors = {f"bert.{name}": tensor for name, tensor in _encoder(seed).items()}
+    head = "cls.predictions."
+    tensors[f"{head}transform.dense.weight"] = _normal(random, DIMENSIONS, DIMENSIONS)
+    tensors[f"{head}transform.dense.bias"] = _normal(random, DIMENSIONS)
+    tensors[f"{head}transform.LayerNorm.weight"] = 1 + _normal(random, DIMENSIONS)
+    tensors[f"{head}transform.LayerNorm.bias"] = _normal(random, DIMENSIONS)
+    tensors[f"{head}bias"] = _normal(random, len(VOCABULARY)) - 1  # sparse: most logits below 0
+    extra = {"architectures": ["BertForMaskedLM"]}
+    _write_encoder(folder, tensors, model_type="bert", extra=extra)
+    modules = [
+        ("", "sentence_transformers.base.modules.transformer.Transformer"),
+        (
+            "1_SpladePooling",
+            "sentence_transformers.sparse_encoder.modules.splade_pooling.SpladePooling",
+        ),
+    ]
+    listed = [
+        {"idx": number, "name": str(number), "path": path, "type": kind}
+        for number, (path, kind) in enumerate(modules)
+    ]
+    write_json(folder / "modules.json", listed)
+    reads = {"text": {"method": "forward", "method_output_name": "logits"}}
+    write_json(
+        folder / "sentence_bert_config.json",
+        {
+            "transformer_task": "fill-mask",
+            "modality_config": reads,
+            "module_output_name": "token_embeddings",
+        },
+    )
+    write_json(
+        folder / "1_SpladePooling" / "config.json",
+        {"pooling_strategy": "max", "activation_function": "relu"},
+    )
+    write_json(folder / "config_sentence_transformers.json", {"model_type": "SparseEncoder"})
+    return folder
+
+
 def write_json(path: Path, content: object) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(content), encoding="utf-8")

@@ -8,19 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from time import perf_counter
 
-from ragmem.agent.evidence import Evidence, EvidenceWeights, choose, rank_evidence
+from ragmem.agent.answer_settings import AnswerSettings
+from ragmem.agent.evidence import Evidence
 from ragmem.agent.generation import SentenceStream
 from ragmem.agent.grounding import GroundingCheck, Verdict
 from ragmem.agent.markup import plain
 from ragmem.agent.prompts import NOT_FOUND, Excerpt, answer_messages, without_label
-from ragmem.errors import GenerationError, QuestionTooLong, UnknownDocument
+from ragmem.agent.selection import EvidenceSelector, Quotable, place
+from ragmem.errors import GenerationError, QuestionTooLong
 from ragmem.filters import Filter
 from ragmem.ports import ChatModel, Embedder
-from ragmem.retrieval.pack import pack
+from ragmem.retrieval.corrective import CorrectiveSearch, Judgement, ReadsMore
 from ragmem.retrieval.readers import DocumentReader
+from ragmem.retrieval.rewriting import RULES, Rewriter
 from ragmem.retrieval.search import Searcher
 from ragmem.retrieval.terms import words
 from ragmem.retrieval.trace import TraceBuilder
@@ -28,39 +31,6 @@ from ragmem.types import Answer, Citation, Hit, Message, Scope
 
 _TEMPLATE_TOKENS = 32
 """Room for the control tokens that a chat template adds around the messages."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AnswerSettings:
-    """How an answer is made.
-
-    Attributes:
-        hits: how many chunks are looked at for evidence.
-        pack_tokens: how many tokens of them, counted by the embedder.
-        least_sufficiency: below this `RankedEvidence.sufficiency` the documents do not answer;
-            calibrated for the default embedding model.
-        evidence_sentences, evidence_words: how much evidence is quoted or shown to the model.
-        evidence_margin: how far the score of further evidence may lie below the best.
-        prompt_tokens: the most tokens of evidence in a prompt.
-        completion_tokens: the most tokens that are generated.
-        answer_sentences: how many supported sentences of the model are kept.
-        answer_words: where quotations stop being added.
-        least_similarity: of a generated sentence and its evidence.
-        weights: of the parts of a sentence's score.
-    """
-
-    hits: int = 8
-    pack_tokens: int = 1500
-    least_sufficiency: float = 0.67
-    evidence_sentences: int = 4
-    evidence_words: int = 60
-    evidence_margin: float = 0.3
-    prompt_tokens: int = 350
-    completion_tokens: int = 64
-    answer_sentences: int = 2
-    answer_words: int = 60
-    least_similarity: float = 0.3
-    weights: EvidenceWeights = field(default_factory=EvidenceWeights)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,14 +48,6 @@ class AnswerEvent:
     answer: Answer
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Quotable:
-    """Evidence whose span was read back from its document."""
-
-    evidence: Evidence
-    citation: Citation
-
-
 class Answerer:
     """Answers questions from documents. Thread-safe where its parts are."""
 
@@ -97,13 +59,32 @@ class Answerer:
         documents: DocumentReader,
         chat: ChatModel | None = None,
         settings: AnswerSettings | None = None,
+        rewriters: Sequence[Rewriter] = RULES,
+        reads_more: ReadsMore | None = None,
     ) -> None:
-        """Put an answerer together; without a chat model every answer is a quotation."""
-        self._searcher = searcher
+        """Put an answerer together; without a chat model every answer is a quotation.
+
+        Args:
+            searcher: finds.
+            embedder: the model that embedded the documents.
+            documents: reads them.
+            chat: writes the answers.
+            settings: how an answer is made.
+            rewriters: what is searched for instead where the documents do not seem to answer.
+            reads_more: reads on where no search finds an answer.
+        """
         self._embedder = embedder
-        self._documents = documents
         self._chat = chat
         self._settings = settings or AnswerSettings()
+        self._selector = EvidenceSelector(
+            embedder=embedder, documents=documents, settings=self._settings
+        )
+        self._search = CorrectiveSearch(
+            searcher=searcher,
+            budget=self._settings.corrective,
+            rewriters=rewriters,
+            reads_more=reads_more,
+        )
         self._check = GroundingCheck(embedder, least_similarity=self._settings.least_similarity)
 
     def answer(self, question: str, *, scope: Scope, where: Filter | None = None) -> Answer:
@@ -165,9 +146,14 @@ class Answerer:
     def _events(
         self, question: str, scope: Scope, where: Filter | None
     ) -> Iterator[SentenceEvent | AnswerEvent]:
-        found = self._searcher.search(question, k=self._settings.hits, scope=scope, where=where)
-        trace = TraceBuilder(found.trace)
-        quotable = self._select(question, found.hits, scope, trace)
+        trace = TraceBuilder()
+
+        def judge(hits: Sequence[Hit], number: int) -> Judgement[tuple[Quotable, ...]]:
+            return self._selector.judge(question, hits, number, scope, trace)
+
+        quotable = self._search.search(
+            question, k=self._settings.hits, scope=scope, where=where, judge=judge, trace=trace
+        ).evidence
         said: list[SentenceEvent] = []
         if quotable and self._chat is not None:
             for sentence in self._generated(self._chat, question, quotable, trace):
@@ -186,73 +172,6 @@ class Answerer:
             )
         )
 
-    def _select(
-        self, question: str, hits: Sequence[Hit], scope: Scope, trace: TraceBuilder
-    ) -> tuple[_Quotable, ...]:
-        """The evidence to answer from, best first; empty where it does not suffice."""
-        settings = self._settings
-        with trace.stage("pack") as stage:
-            packed = pack(
-                hits,
-                budget_tokens=settings.pack_tokens,
-                counter=self._embedder,
-                documents=self._documents,
-                scope=scope,
-            )
-            stage.scores = {each.chunk_ids[0]: each.score for each in packed.passages}
-            stage.details |= {"tokens": packed.tokens, "budget_tokens": settings.pack_tokens}
-            stage.details["left_out"] = packed.left_out
-        with trace.stage("select") as stage:
-            ranked = rank_evidence(
-                question,
-                packed.passages,
-                self._embedder,
-                weights=settings.weights,
-                known=[str(value) for hit in hits for value in hit.metadata.values()],
-            )
-            foreign = ranked.unnamed or ranked.undated
-            sufficient = ranked.sufficiency >= settings.least_sufficiency and not foreign
-            chosen = choose(
-                ranked.sentences if sufficient else (),
-                most_sentences=settings.evidence_sentences,
-                most_words=settings.evidence_words,
-                margin=settings.evidence_margin,
-            )
-            quotable = [(each, self._citation(each, scope)) for each in chosen]
-            stage.details |= {
-                "sufficiency": ranked.sufficiency,
-                "least_sufficiency": settings.least_sufficiency,
-                "unnamed": ranked.unnamed,
-                "undated": ranked.undated,
-                "sentences": len(ranked.sentences),
-                "chosen": [_described(each) for each in chosen],
-                "not_chosen": [
-                    _described(each) for each in ranked.sentences[:8] if each not in chosen
-                ],
-                "changed_since_indexed": [
-                    _place(each) for each, cited in quotable if cited is None
-                ],
-            }
-        return tuple(
-            _Quotable(evidence=each, citation=cited)
-            for each, cited in quotable
-            if cited is not None
-        )
-
-    def _citation(self, evidence: Evidence, scope: Scope) -> Citation | None:
-        """The evidence as it stands in the document now; None where that is another text."""
-        uri, start, end = evidence.document_uri, evidence.start, evidence.end
-        try:
-            quote = self._documents.read_span(uri, start, end, scope=scope)
-            page = self._documents.page_at(uri, start, scope=scope)
-        except UnknownDocument:
-            return None
-        if quote != evidence.text:
-            return None
-        return Citation(
-            uri=uri, title=evidence.document_title, quote=quote, start=start, end=end, page=page
-        )
-
     def _prompt(
         self, question: str, evidence: Sequence[Evidence]
     ) -> tuple[list[Message], list[Evidence]]:
@@ -266,7 +185,7 @@ class Answerer:
             shown.pop()
 
     def _generated(
-        self, chat: ChatModel, question: str, quotable: Sequence[_Quotable], trace: TraceBuilder
+        self, chat: ChatModel, question: str, quotable: Sequence[Quotable], trace: TraceBuilder
     ) -> Iterator[SentenceEvent]:
         """The model's sentences that the evidence supports; the rest stands in the trace."""
         citations = {each.evidence: each.citation for each in quotable}
@@ -314,14 +233,14 @@ class Answerer:
             "model": self._chat.model_id,
             "prompt_tokens": prompt_tokens,
             "completion_tokens": completion_tokens,
-            "shown": [_place(each) for each in shown],
+            "shown": [place(each) for each in shown],
             "text": reply.text,
             "cut_off": reply.cut_off,
             "failure": reply.failure,
         }
 
     def _quoted(
-        self, quotable: Sequence[_Quotable], said: Sequence[SentenceEvent], trace: TraceBuilder
+        self, quotable: Sequence[Quotable], said: Sequence[SentenceEvent], trace: TraceBuilder
     ) -> Iterator[SentenceEvent]:
         """Quotations, best first, of what was not said yet, while the answer stays short."""
         cited = {citation for sentence in said for citation in sentence.citations}
@@ -333,7 +252,7 @@ class Answerer:
             if each.citation in cited or too_long:
                 continue
             spent += length
-            quoted.append(_place(each.evidence))
+            quoted.append(place(each.evidence))
             yield SentenceEvent(text=f"“{plain(each.evidence.text)}”", citations=(each.citation,))
         trace.add("quote", 0.0, {"quoted": quoted})
 
@@ -342,20 +261,11 @@ def _excerpts(evidence: Sequence[Evidence]) -> list[Excerpt]:
     return [Excerpt(title=each.document_title, text=plain(each.text)) for each in evidence]
 
 
-def _place(evidence: Evidence) -> str:
-    return f"{evidence.document_uri}:{evidence.start}-{evidence.end}"
-
-
-def _described(evidence: Evidence) -> Mapping[str, object]:
-    parts = ("score", "cosine", "coverage", "passage", "kind")
-    return {"at": _place(evidence), **{name: getattr(evidence, name) for name in parts}}
-
-
 def _judged(verdict: Verdict) -> Mapping[str, object]:
     return {
         "text": verdict.sentence,
         "supported": verdict.supported,
         "reason": verdict.reason,
         "similarity": verdict.similarity,
-        "evidence": [_place(each) for each in verdict.evidence],
+        "evidence": [place(each) for each in verdict.evidence],
     }

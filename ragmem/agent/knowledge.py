@@ -33,6 +33,7 @@ from ragmem.store.reader import StoreReader, names_of
 from ragmem.store.sources import failed_items, list_sources
 from ragmem.store.status import StoreStatus
 from ragmem.store.store import Store
+from ragmem.store.written_contexts import delete_unused_contexts
 from ragmem.types import (
     PUBLIC,
     Document,
@@ -229,6 +230,7 @@ class Knowledge:
                 removed = list(documents_at_places(connection, places))[:1]
                 detach(connection, removed)
             delete_unused_embeddings(connection)
+            delete_unused_contexts(connection)
             record_action(
                 connection,
                 tenant=scope.tenant,
@@ -247,6 +249,7 @@ class Knowledge:
         scope: Scope = _ANYONE,
         where: Filter | None = None,
         ranking: Ranking = "default",
+        exact: bool = False,
     ) -> SearchResult:
         """Find the chunks that answer a question best.
 
@@ -256,6 +259,8 @@ class Knowledge:
             scope: who is asking; what it may not see is neither returned nor ranked.
             where: a filter over document metadata, applied before ranking.
             ranking: which order to return; "default" is the best.
+            exact: compare with every chunk's vector instead of searching the graph of nearest
+                ones: nothing is missed, at about 20 ms for a thousand chunks.
 
         Returns:
             At most k hits, best first, and the stages that led to them.
@@ -265,7 +270,9 @@ class Knowledge:
             StoreError: the agent is closed.
         """
         self._store.check_open()
-        return self._searcher.search(question, k=k, scope=scope, where=where, ranking=ranking)
+        return self._searcher.search(
+            question, k=k, scope=scope, where=where, ranking=ranking, exact=exact
+        )
 
     def documents(self, *, scope: Scope = _ANYONE) -> list[DocumentInfo]:
         """The documents that the scope sees, by URI."""

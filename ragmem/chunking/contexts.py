@@ -28,6 +28,7 @@ class Contexts:
         *,
         count: Callable[[Sequence[str]], list[int]],
         chunk_tokens: int,
+        names: bool = True,
     ) -> None:
         """Count and shorten every title and header row in one go.
 
@@ -38,18 +39,20 @@ class Contexts:
             headers: the header rows of its tables.
             count: counts the tokens of many texts.
             chunk_tokens: the budget that contexts take a share of.
+            names: whether title and headings stand there, and not only a table's header row.
         """
         self._title = " ".join(title.split())
         self._sections = sections
         self._path_tokens = int(chunk_tokens * _PATH_SHARE)
-        names = sorted({self._title, *(name for s in sections for name in s.path)} - {""})
+        named = {self._title, *(name for s in sections for name in s.path)} if names else set()
+        known = sorted(named - {""})
         spans = sorted(set(headers))
         rows = [text[start:end].strip() for start, end in spans]
-        limits = [self._path_tokens] * len(names)
+        limits = [self._path_tokens] * len(known)
         limits += [int(chunk_tokens * _HEADER_SHARE)] * len(rows)
-        short = _shortened([*names, *rows], limits, count)
-        self._names = dict(zip(names, short, strict=False))
-        self._headers = dict(zip(spans, short[len(names) :], strict=True))
+        short = _shortened([*known, *rows], limits, count)
+        self._names = dict(zip(known, short, strict=False))
+        self._headers = dict(zip(spans, short[len(known) :], strict=True))
         self._lines: dict[tuple[str, ...], tuple[str, int]] = {}
 
     def tokens(self, unit: Unit) -> int:
@@ -68,7 +71,7 @@ class Contexts:
         """
         path = self._path(unit)
         names = (self._title, *path)
-        if _same(first_line, names[0]) or (path and _same(path[0], names[0])):
+        if _begins_with(first_line, names[0]) or (path and _same(path[0], names[0])):
             names = path
             line = self._fitted(names)[0]
         else:
@@ -119,5 +122,14 @@ def _shortened(
     ]
 
 
+def _begins_with(line: str, name: str) -> bool:
+    """Whether a line shows a name first; a title that is a paragraph may be stored cut short."""
+    return bool(name) and _bare(line).startswith(name.casefold())
+
+
 def _same(one: str, other: str) -> bool:
-    return one.strip("#*= \t\r").casefold() == other.casefold()
+    return _bare(one) == other.casefold()
+
+
+def _bare(line: str) -> str:
+    return " ".join(line.strip("#*= \t\r").split()).casefold()

@@ -6,7 +6,7 @@ the best boundary within its budget.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
@@ -70,12 +70,12 @@ class Packer:
                 rank, key = self._scores[opening.unit]
                 self._scores[opening.unit] = rank + 1, key
 
-    def groups(self) -> list[Group]:
-        """Pack everything, in order."""
+    def groups(self, *, also: Collection[int] = ()) -> list[Group]:
+        """Pack everything, in order; chunks end before the units `also` names, too."""
         if not self._units:
             return []
         hard = hard_edges(self._units, self._sums, self._openings, tiny=self._tiny)
-        edges = [0, *hard, len(self._units)]
+        edges = sorted({0, *hard, *also, len(self._units)})
         anchored = sorted({*edges, *(a for run in pairwise(edges) for a in self._anchors(*run))})
         groups: list[Group] = []
         for start, stop in pairwise(anchored):

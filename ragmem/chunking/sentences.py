@@ -62,10 +62,11 @@ def sentence_spans(text: str) -> list[tuple[int, int]]:
         character that is not white space.
     """
     spans: list[tuple[int, int]] = []
+    cased = text != text.lower()
     for start, end in _stretches(text):
         begin = start
         for mark in _END.finditer(text, start, end):
-            if mark.end() < end and _ends_sentence(text, begin, mark, end):
+            if mark.end() < end and _ends_sentence(text, begin, mark, end, cased=cased):
                 _append(spans, text, begin, mark.end())
                 begin = mark.end()
         _append(spans, text, begin, end)
@@ -117,8 +118,11 @@ def _line_ends(line: str, following: str, width: int) -> bool:
     return len(line) < width / 2 or (width < _NARROW and line.isascii())
 
 
-def _ends_sentence(text: str, begin: int, mark: re.Match[str], end: int) -> bool:
-    """Whether an end mark that is not the stretch's last character ends the sentence."""
+def _ends_sentence(text: str, begin: int, mark: re.Match[str], end: int, *, cased: bool) -> bool:
+    """Whether an end mark that is not the stretch's last character ends the sentence.
+
+    A small letter after it says that the sentence goes on, where the text has capitals at all.
+    """
     if text[mark.start()] in _UNSPACED:
         return True
     if not text[mark.end()].isspace():
@@ -127,7 +131,7 @@ def _ends_sentence(text: str, begin: int, mark: re.Match[str], end: int) -> bool
     if following is None:
         return True
     first = following.group()
-    if first.islower():
+    if cased and first.islower():
         return False
     if mark.group()[0] != "." or text[mark.start() : mark.start() + 2] == "..":
         return True
@@ -147,7 +151,10 @@ def _abbreviates(text: str, begin: int, dot: int, following: int, end: int) -> b
         return True
     if folded in _GOES_ON_BEFORE_NUMBER:
         return text[following].isdigit()
-    if folded in _MAY_END or _DOTTED.fullmatch(folded):
+    may_end = folded in _MAY_END or _DOTTED.fullmatch(folded)
+    if text[following].islower():  # in a text without capitals nothing tells more
+        return bool(may_end) or (len(word) == 1 and word.isalpha())
+    if may_end:
         next_word = _WORD.match(text, following, min(end, following + 24))
         return next_word is None or next_word.group().casefold() not in _STARTERS
     return False

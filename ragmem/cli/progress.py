@@ -29,6 +29,7 @@ _COLUMNS = {
 }
 _STEPS = {
     "parsed": "read",
+    "contexts": "writing contexts",
     "embedded": "embedding",
     "indexed": "indexing",
     "committed": "stored",

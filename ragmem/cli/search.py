@@ -27,6 +27,10 @@ def search(
     k: Annotated[int, typer.Option("--k", "-k", help="The most hits.")] = 5,
     as_json: JsonOption = False,
     trace: Annotated[bool, typer.Option("--trace", help="Show how the hits came about.")] = False,
+    exact: Annotated[
+        bool,
+        typer.Option("--exact", help="Compare with every vector: slow, and nothing is missed."),
+    ] = False,
     tenant: TenantOption = "default",
     user: UserOption = None,
     group: GroupOption = None,
@@ -38,7 +42,7 @@ def search(
 
     with Agent.open(store, settings=load_settings(settings), read_only=True) as agent:
         scope = scope_of(tenant=tenant, user=user, groups=group)
-        result = agent.knowledge.search(question, k=k, scope=scope)
+        result = agent.knowledge.search(question, k=k, scope=scope, exact=exact)
     if as_json:
         found: dict[str, object] = {"hits": [_as_json(hit) for hit in result.hits]}
         print_json(found | ({"trace": result.trace} if trace else {}))

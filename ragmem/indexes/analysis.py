@@ -76,6 +76,7 @@ _UNSPACED = re.compile(
 )
 _WORD = r"[\p{L}\p{M}\p{N}]+"
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_ENDINGS = ("", "e", "s", "a", "o", "en", "er", "ing")
 _IDENTIFIER = re.compile(r"\w+")
 _JOINT = re.compile(r"[^\W_]_+[^\W_]|[a-z0-9][A-Z]|[A-Z][A-Z][a-z]")
 _LONGEST_TERM = 256
@@ -165,6 +166,29 @@ class Analyzer:
             counts.update(self._code_groups(text, counts))
         counts.pop(frozenset(), None)
         return [TermGroup(forms=forms, weight=count) for forms, count in counts.items()]
+
+    def forms(self, word: str, analyzers: Iterable[str]) -> frozenset[str]:
+        """The terms of a single word; none where an analysis leaves it out, as it does stop words.
+
+        Args:
+            word: one word of a script with spaces; of anything else there are no forms.
+            analyzers: the analyses of an index's texts.
+        """
+        word = _clean(word)
+        if _UNSPACED.search(word) or len(self._splitter.analyze(word)) != 1:
+            return frozenset()
+        made = [self._words(word, "en" if name == "code" else name) for name in analyzers]
+        return frozenset(term for terms in made for term in terms) if all(made) else frozenset()
+
+    def word(self, term: str, analyzers: Iterable[str]) -> str | None:
+        """A word that has this term among its forms; None where none is found.
+
+        A stem is not always its own stem: `diseas` is that of `disease`, not of `diseas`.
+        """
+        named = list(analyzers)
+        shorter = [term[:-1] + "y"] if term.endswith("i") else []
+        spelt = [*shorter, *(term + ending for ending in _ENDINGS)]
+        return next((word for word in spelt if term in self.forms(word, named)), None)
 
     def _code_groups(self, text: str, known: Iterable[frozenset[str]]) -> Counter[frozenset[str]]:
         """Identifiers as wholes, and those of their parts that prose analysis does not cut."""

@@ -8,7 +8,8 @@ change.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,6 +24,7 @@ from ragmem.indexes.analysis import (
     settled,
 )
 from ragmem.indexes.entries import EntryTable
+from ragmem.indexes.likeness import edits_allowed, likest
 from ragmem.indexes.ranking import best
 from ragmem.types import Candidate, IndexEntry, Scope
 
@@ -76,12 +78,46 @@ class RankBM25Index:
         groups = self._analyzer.groups(text, {name for name, _, _ in self._terms.values()})
         if not ids or not groups or k < 1:
             return []
-        if self._fields is None:
-            self._fields = _Fields(self._terms)
-        scores = self._fields.scores(groups, ids)
-        hits = np.flatnonzero(scores > 0).tolist()
-        rounded = np.array([settled(scores[row]) for row in hits], dtype=np.float32)
-        return best([ids[row] for row in hits], rounded, k)
+        scores = self._scored(groups, ids)
+        hits = np.flatnonzero(scores > 0)
+        return best([ids[row] for row in hits.tolist()], scores[hits], k)
+
+    def unknown(self, words: Sequence[str], *, scope: Scope) -> list[str]:
+        """Those of these words that no visible chunk holds in any form, stop words left out."""
+        counts, analyzers = self._visible_terms(scope)
+        forms = {word: self._analyzer.forms(word, analyzers) for word in words}
+        return [word for word, made in forms.items() if made and not made & counts.keys()]
+
+    def suggest(self, word: str, *, scope: Scope) -> list[str]:
+        """Words of visible chunks that an unknown one may have been meant to be, best first."""
+        edits = edits_allowed(word)
+        if not edits:
+            return []
+        counts, analyzers = self._visible_terms(scope)
+        forms = self._analyzer.forms(word, analyzers)
+        near = likest(
+            forms,
+            lambda letter: [term for term in counts if term.startswith(letter)],
+            edits=edits,
+            count=counts.__getitem__,
+        )
+        words = [self._analyzer.word(term, analyzers) for term in near]
+        return [word for word in words if word is not None]
+
+    def scores(self, text: str, chunk_ids: Sequence[str]) -> Mapping[str, float]:
+        """What `search` scores these chunks, those above zero."""
+        ids = [chunk_id for chunk_id in dict.fromkeys(chunk_ids) if chunk_id in self._terms]
+        groups = self._analyzer.groups(text, {name for name, _, _ in self._terms.values()})
+        if not ids or not groups:
+            return {}
+        scores = map(float, self._scored(groups, ids))
+        return {key: score for key, score in zip(ids, scores, strict=True) if score > 0}
+
+    def _visible_terms(self, scope: Scope) -> tuple[Counter[str], set[str]]:
+        """In how many visible texts each term stands, and the analyses of all texts."""
+        bodies = [self._terms[chunk_id][1] for chunk_id in self._table.visible(scope, None)]
+        counts = Counter(term for body in bodies for term in set(body))
+        return counts, {name for name, _, _ in self._terms.values()}
 
     def delete_chunks(self, chunk_ids: Sequence[str]) -> None:
         """Remove chunks."""
@@ -110,6 +146,13 @@ class RankBM25Index:
     def close(self) -> None:
         """Let go of the terms."""
         self.clear()
+
+    def _scored(self, groups: Sequence[TermGroup], ids: Sequence[str]) -> npt.NDArray[np.float32]:
+        """The score of each of these chunks, shape (len(ids),)."""
+        if self._fields is None:
+            self._fields = _Fields(self._terms)
+        scores = self._fields.scores(groups, ids)
+        return np.array([settled(score) for score in scores], dtype=np.float32)
 
 
 class _Fields:

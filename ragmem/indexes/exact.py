@@ -39,9 +39,18 @@ class ExactIndex:
             self._vectors[entry.chunk_id] = vector.astype(np.float32)
 
     def search(
-        self, vector: FloatVector, *, k: int, scope: Scope, where: Filter | None = None
+        self,
+        vector: FloatVector,
+        *,
+        k: int,
+        scope: Scope,
+        where: Filter | None = None,
+        exact: bool = False,  # noqa: ARG002
     ) -> list[Candidate]:
-        """The k chunks nearest to the vector among those the scope sees and the filter admits."""
+        """The k chunks nearest to the vector among those the scope sees and the filter admits.
+
+        Every search is exact, asked for or not.
+        """
         ids = self._table.visible(scope, where)
         if not ids or k < 1:
             return []

@@ -28,7 +28,7 @@ def best(ids: Sequence[str], scores: FloatVector, k: int) -> list[Candidate]:
 
 
 def cosines(vector: FloatVector, rows: FloatMatrix) -> FloatVector:
-    """The cosine similarity of each row to the vector.
+    """The cosine similarity of each row to the vector, to the last bit whatever the other rows.
 
     Args:
         vector: shape (dimensions,).
@@ -37,9 +37,12 @@ def cosines(vector: FloatVector, rows: FloatMatrix) -> FloatVector:
     Returns:
         Shape (n,), in [-1, 1].
     """
-    lengths = np.linalg.norm(rows, axis=1) * np.linalg.norm(vector)
+    # A matrix product would add up a row in another order beside other rows, and equal vectors
+    # would no longer have equal scores.
+    products = np.einsum("ij,j->i", rows, vector)
+    lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows)) * np.linalg.norm(vector)
     # A vector of length zero points nowhere: it is similar to nothing.
-    scores = np.divide(rows @ vector, lengths, out=np.zeros_like(lengths), where=lengths > 0)
+    scores = np.divide(products, lengths, out=np.zeros_like(lengths), where=lengths > 0)
     limited: FloatVector = np.clip(scores, -1.0, 1.0).astype(np.float32)
     return limited
 

@@ -29,7 +29,7 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,6 +44,7 @@ from ragmem.indexes.analysis import (
     analyzer_name,
     settled,
 )
+from ragmem.indexes.likeness import edits_allowed, likest
 from ragmem.indexes.tantivy_view import TantivyView, add_attributes, declare_attributes
 from ragmem.types import Candidate, IndexEntry, Scope
 
@@ -119,6 +120,46 @@ class TantivyIndex:
             groups = self._analyzer.groups(text, view.analyzers)
             query = self._admitted(view, self._matching(groups), scope, where)
             return [] if query is None else _ranked(view.searcher, query, k)
+
+    def unknown(self, words: Sequence[str], *, scope: Scope) -> list[str]:
+        """Those of these words that no visible chunk holds in any form, stop words left out."""
+        with _mapped(self._folder):
+            view = self._current()
+            forms = {word: self._analyzer.forms(word, view.analyzers) for word in words}
+            return [
+                word
+                for word, made in forms.items()
+                if made and not any(view.holders(form, scope) for form in made)
+            ]
+
+    def suggest(self, word: str, *, scope: Scope) -> list[str]:
+        """Words of visible chunks that an unknown one may have been meant to be, best first."""
+        edits = edits_allowed(word)
+        if not edits:
+            return []
+        with _mapped(self._folder):
+            view = self._current()
+            forms = self._analyzer.forms(word, view.analyzers)
+            near = likest(
+                forms, view.beginning, edits=edits, count=lambda term: view.holders(term, scope)
+            )
+            words = [self._analyzer.word(term, view.analyzers) for term in near]
+            return [word for word in words if word is not None]
+
+    def scores(self, text: str, chunk_ids: Sequence[str]) -> Mapping[str, float]:
+        """What `search` scores these chunks, those above zero."""
+        import tantivy
+
+        with _mapped(self._folder):
+            view = self._current()
+            matching = self._matching(self._analyzer.groups(text, view.analyzers))
+            if not matching or not chunk_ids:
+                return {}
+            make = tantivy.Query
+            these = make.term_set_query(self._schema, "chunk", list(chunk_ids))
+            query = _both(_either(matching), make.const_score_query(these, 0.0))
+            found = _ranked(view.searcher, query, len(chunk_ids))
+        return {each.chunk_id: each.score for each in found}
 
     def chunk_ids(self) -> set[str]:
         """Every chunk in the index, for checks against the store."""
@@ -226,16 +267,25 @@ class TantivyIndex:
         self, view: TantivyView, matching: list[tantivy.Query], scope: Scope, where: Filter | None
     ) -> tantivy.Query | None:
         """The query for what matches and may be seen; None when nothing can."""
-        import tantivy
-
         if not matching:
             return None
-        make, occur = tantivy.Query, tantivy.Occur
-        query = make.boolean_query([(occur.Should, part) for part in matching])
+        query = _either(matching)
         restrictions = view.restrictions(scope, where)
-        if not restrictions:
-            return query
-        return make.boolean_query([(occur.Must, part) for part in (query, *restrictions)])
+        return _both(query, *restrictions) if restrictions else query
+
+
+def _either(parts: Sequence[tantivy.Query]) -> tantivy.Query:
+    """What matches at least one part, scored by all that it matches."""
+    import tantivy
+
+    return tantivy.Query.boolean_query([(tantivy.Occur.Should, part) for part in parts])
+
+
+def _both(*parts: tantivy.Query) -> tantivy.Query:
+    """What matches every part."""
+    import tantivy
+
+    return tantivy.Query.boolean_query([(tantivy.Occur.Must, part) for part in parts])
 
 
 def _schema() -> tantivy.Schema:

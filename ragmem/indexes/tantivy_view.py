@@ -25,6 +25,7 @@ _LONGEST_PART = 30_000
 # Ends the digest that stands for a longer text; no JSON text ends in it.
 _DIGEST = "#"
 _REMEMBERED_RESTRICTIONS = 256
+_REMEMBERED_HOLDERS = 10_000
 
 
 def declare_attributes(builder: tantivy.SchemaBuilder) -> None:
@@ -58,6 +59,7 @@ class TantivyView:
         self._audiences: list[tuple[str, str]] | None = None
         self._values: dict[str, list[tuple[str, MetadataValue]]] = {}
         self._restrictions: dict[tuple[object, ...], list[tantivy.Query]] = {}
+        self._holders: dict[tuple[object, ...], int] = {}
 
     def restrictions(self, scope: Scope, where: Filter | None) -> list[tantivy.Query]:
         """Queries of score zero that the entries the scope sees and the filter admits all match."""
@@ -73,6 +75,28 @@ class TantivyView:
                 self._restrictions.clear()
             self._restrictions[key] = known
         return known
+
+    def holders(self, term: str, scope: Scope) -> int:
+        """How many entries that the scope sees hold a term in their text."""
+        import tantivy
+
+        if not self.searcher.doc_freq("body", term):
+            return 0
+        key = (scope.tenant, scope.principals, term)
+        known = self._holders.get(key)
+        if known is None:
+            make = tantivy.Query
+            held = make.term_query(self._schema, "body", term, "basic")
+            parts = [(tantivy.Occur.Must, part) for part in (held, *self.restrictions(scope, None))]
+            known = self.searcher.search(make.boolean_query(parts), 1, count=True).count or 0
+            if len(self._holders) >= _REMEMBERED_HOLDERS:
+                self._holders.clear()
+            self._holders[key] = known
+        return known
+
+    def beginning(self, letters: str) -> list[str]:
+        """The terms of texts that begin so, whoever may see them."""
+        return [term for term, _ in self.searcher.terms_with_prefix("body", letters)]
 
     def _visible(self, scope: Scope) -> tantivy.Query | None:
         """What the scope sees; None when that is everything."""

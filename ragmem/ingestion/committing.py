@@ -204,10 +204,10 @@ class Committer:
                 put_items(connection, self._source, states)
 
     def _embed(self) -> None:
-        texts = [chunk.embedded_text for each in self._documents() for chunk in each.chunks]
-        if texts:
+        documents = [(each.document.text, each.chunks) for each in self._documents()]
+        if documents:
             with self._tally.stopwatch.timing("embed"):
-                embedded = self._writer.embed_missing(texts, on_progress=self._tally.embedding)
+                embedded = self._writer.embed_missing(documents, on_progress=self._tally.embedding)
             self._tally.embedded(embedded)
 
     def _commit(self, group: list[PreparedDocument | Copy]) -> None:

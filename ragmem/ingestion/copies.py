@@ -6,7 +6,13 @@ from collections.abc import Iterable, Sequence
 
 from sqlalchemy import Connection
 
-from ragmem.store.chunks import chunk_ids_of_documents, chunks_of_document, replace_chunks
+from ragmem.ingestion.naming import name_chunks
+from ragmem.store.chunks import (
+    chunk_ids_of_documents,
+    chunks_of_document,
+    replace_chunks,
+    text_hashes_of_document,
+)
 from ragmem.store.document_uris import (
     Place,
     delete_places,
@@ -15,7 +21,12 @@ from ragmem.store.document_uris import (
     places_of,
     put_place,
 )
-from ragmem.store.documents import delete_documents, move_document, put_metadata
+from ragmem.store.documents import (
+    delete_documents,
+    move_document,
+    put_metadata,
+    read_documents_by_id,
+)
 from ragmem.store.index_ops import append_op
 from ragmem.store.sources import part_items
 from ragmem.types import Metadata, MetadataValue
@@ -72,11 +83,14 @@ class Placing:
 
     def _move(self, document_id: str, *, to: Place) -> None:
         chunks = chunks_of_document(self._connection, document_id)
+        text_hashes = text_hashes_of_document(self._connection, document_id)
         removed = chunk_ids_of_documents(self._connection, [document_id])
         append_op(self._connection, document_id=document_id, added=(), removed=removed)
         move_document(self._connection, document_id, to=to)
-        added = replace_chunks(self._connection, to.id, chunks).added
-        append_op(self._connection, document_id=to.id, added=added, removed=())
+        change = replace_chunks(self._connection, to.id, chunks, text_hashes=text_hashes)
+        for moved in read_documents_by_id(self._connection, [to.id]):
+            name_chunks(self._connection, moved, chunks, text_hashes=text_hashes)
+        append_op(self._connection, document_id=to.id, added=change.added, removed=())
 
 
 def detach(connection: Connection, place_ids: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""Makes the dense and the lexical index follow the store.
+"""Makes the dense, the lexical and, where there is one, the sparse index follow the store.
 
 The store notes every change of chunks in `index_ops`; here the notes are applied, in order and
 idempotently, and crossed out. A kill between any two instructions leaves either a note that is
@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from ragmem.errors import StoreCorrupt
-from ragmem.ports import DenseIndex, LexicalIndex
+from ragmem.ports import DenseIndex, Index, LexicalIndex
 from ragmem.store.chunks import all_chunk_ids, read_index_entries
 from ragmem.store.embeddings import read_embeddings
 from ragmem.store.index_ops import (
@@ -31,14 +31,21 @@ _CHUNKS_A_BATCH = 2048
 
 
 class Indexer:
-    """Applies noted changes to both indexes."""
+    """Applies noted changes to the indexes."""
 
     def __init__(
-        self, *, store: Store, dense: DenseIndex, lexical: LexicalIndex, model_id: str
+        self,
+        *,
+        store: Store,
+        dense: DenseIndex,
+        lexical: LexicalIndex,
+        model_id: str,
+        sparse: LexicalIndex | None = None,
     ) -> None:
         self._store = store
         self._dense = dense
-        self._lexical = lexical
+        self._by_text = (lexical,) if sparse is None else (lexical, sparse)
+        self._indexes: tuple[Index, ...] = (dense, *self._by_text)
         self._model_id = model_id
 
     def pending(self) -> int:
@@ -84,8 +91,8 @@ class Indexer:
     def _rebuild(self, on_progress: Callable[[int, int], None] | None) -> None:
         with self._store.reading() as connection:
             chunk_ids = sorted(all_chunk_ids(connection))
-        self._dense.clear()
-        self._lexical.clear()
+        for index in self._indexes:
+            index.clear()
         done = 0
         for batch in batches(chunk_ids, size=_CHUNKS_A_BATCH):
             self._add(batch)
@@ -101,8 +108,8 @@ class Indexer:
             last.update(dict.fromkeys(op.added, True))
         added = [chunk_id for chunk_id, present in last.items() if present]
         removed = [chunk_id for chunk_id, present in last.items() if not present]
-        self._dense.delete_chunks(removed)
-        self._lexical.delete_chunks(removed)
+        for index in self._indexes:
+            index.delete_chunks(removed)
         for batch in batches(added, size=_CHUNKS_A_BATCH):
             self._add(batch)
         self._commit()
@@ -125,8 +132,9 @@ class Indexer:
             )
         entries = [entry for entry, _ in found]
         self._dense.upsert(entries, np.stack([vectors[text_hash] for _, text_hash in found]))
-        self._lexical.upsert(entries)
+        for index in self._by_text:
+            index.upsert(entries)
 
     def _commit(self) -> None:
-        self._dense.commit()
-        self._lexical.commit()
+        for index in self._indexes:
+            index.commit()

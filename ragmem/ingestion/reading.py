@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
@@ -11,15 +12,17 @@ from ragmem.errors import PermanentSourceError
 from ragmem.ingestion.checks import check_acl, check_metadata, check_text
 from ragmem.ingestion.guarding import guarded
 from ragmem.ingestion.mapping import MetadataMapping
+from ragmem.ingestion.pipeline import Stopped
 from ragmem.ingestion.signing import sign
 from ragmem.ingestion.tally import Tally
 from ragmem.ingestion.writer import CopiedItem, PreparedDocument
-from ragmem.ports import Chunker, Connector, Parser
+from ragmem.ports import Chunker, Connector, Parser, ReportsChunking
 from ragmem.store.document_uris import WrittenAs, document_id_of, written_as
 from ragmem.store.sources import ItemState
 from ragmem.store.store import Store
 from ragmem.types import (
     PUBLIC,
+    Chunk,
     Document,
     Metadata,
     ParsedDocument,
@@ -90,13 +93,16 @@ class ItemReader:
         connector: Connector,
         options: SyncOptions,
         tally: Tally,
+        stop: threading.Event,
     ) -> None:
+        """Prepare; `stop` makes a chunker that takes long over a document give up."""
         self._store = store
         self._parser = parser
         self._chunker = chunker
         self._connector = connector
         self._options = options
         self._tally = tally
+        self._stop = stop
         self._settings_hash = _hash(
             parser.fingerprint,
             chunker.fingerprint,
@@ -180,10 +186,8 @@ class ItemReader:
                 "the parser", lambda: self._parsed(fetched.raw), kind=PermanentSourceError
             )
         with self._tally.stopwatch.timing("chunk"):
-            chunks = tuple(
-                guarded(
-                    "the chunker", lambda: self._chunker.chunk(parsed), kind=PermanentSourceError
-                )
+            chunks, remarks = guarded(
+                "the chunker", lambda: self._chunked(parsed), kind=PermanentSourceError
             )
         with self._tally.stopwatch.timing("sign"):
             signature = sign(parsed.text)
@@ -191,11 +195,21 @@ class ItemReader:
             document=self._document(fetched, parsed),
             content_hash=fetched.content_hash,
             content_key=fetched.content_key,
-            chunks=chunks,
+            chunks=tuple(chunks),
             signature=signature,
             item=fetched.state,
-            warnings=parsed.warnings,
+            warnings=(*parsed.warnings, *remarks),
         )
+
+    def _chunked(self, parsed: ParsedDocument) -> tuple[list[Chunk], tuple[str, ...]]:
+        if isinstance(self._chunker, ReportsChunking):
+            return self._chunker.chunk_reporting(parsed, on_progress=self._chunking)
+        return self._chunker.chunk(parsed), ()
+
+    def _chunking(self, done: int, total: int) -> None:
+        if self._stop.is_set():
+            raise Stopped
+        self._tally.writing_contexts(done, total)
 
     def as_copy(self, fetched: FetchedItem) -> CopiedItem:
         """An item whose content is that of a document already."""

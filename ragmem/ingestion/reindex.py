@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ragmem.ingestion.naming import name_chunks
+from ragmem.ingestion.vectors import keys_of
 from ragmem.ingestion.writer import DocumentWriter
 from ragmem.ports import Chunker, Embedder
 from ragmem.store.chunks import replace_chunks
@@ -12,7 +14,8 @@ from ragmem.store.embeddings import delete_other_models, delete_unused_embedding
 from ragmem.store.index_ops import append_rebuild
 from ragmem.store.stamp import Stamp, write_stamp
 from ragmem.store.store import Store
-from ragmem.types import Chunk, Document, ParsedDocument
+from ragmem.store.written_contexts import delete_unused_contexts
+from ragmem.types import Document, ParsedDocument
 
 
 def embed_again(
@@ -34,14 +37,18 @@ def embed_again(
     with store.reading() as connection:
         document_ids = all_document_ids(connection)
     for done, document_id in enumerate(document_ids, start=1):
-        chunks = _chunks_of(store, chunker, document_id)
-        writer.embed_missing([chunk.embedded_text for chunk in chunks])
+        with store.reading() as connection:
+            documents = read_documents_by_id(connection, [document_id])
+        writer.embed_missing([(each.text, chunker.chunk(_as_parsed(each))) for each in documents])
         if on_progress is not None:
             on_progress(done, len(document_ids))
     with store.writing() as connection:
         for document_id in document_ids:
             for document in read_documents_by_id(connection, [document_id]):
-                replace_chunks(connection, document_id, chunker.chunk(_as_parsed(document)))
+                chunks = chunker.chunk(_as_parsed(document))
+                text_hashes = keys_of(embedder, document.text, chunks)
+                replace_chunks(connection, document_id, chunks, text_hashes=text_hashes)
+                name_chunks(connection, document, chunks, text_hashes=text_hashes)
         # The vectors in the indexes are the old model's: chunk ids alone would not tell.
         append_rebuild(connection)
         write_stamp(
@@ -50,12 +57,7 @@ def embed_again(
         )
         delete_other_models(connection, model_id=embedder.model_id)
         delete_unused_embeddings(connection)
-
-
-def _chunks_of(store: Store, chunker: Chunker, document_id: str) -> list[Chunk]:
-    with store.reading() as connection:
-        documents = read_documents_by_id(connection, [document_id])
-    return [chunk for document in documents for chunk in chunker.chunk(_as_parsed(document))]
+        delete_unused_contexts(connection)
 
 
 def _as_parsed(document: Document) -> ParsedDocument:

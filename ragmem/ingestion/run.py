@@ -22,6 +22,7 @@ from ragmem.store.embeddings import delete_unused_embeddings
 from ragmem.store.insert import batches
 from ragmem.store.sources import ItemState, Source, put_items
 from ragmem.store.store import Store
+from ragmem.store.written_contexts import delete_unused_contexts
 from ragmem.types import SkippedItem, SourceItem
 
 _HELD_BACK = "gone from the source, and kept until --allow-mass-delete (allow_mass_delete=True)"
@@ -252,9 +253,11 @@ class SyncRun:
         """Delete what went, and bring the indexes in step."""
         complete = self._delete() and self._listing.complete
         self._committer.index()
-        if self._committer.leaves_unused_vectors:
-            with self._tally.stopwatch.timing("store"), self._store.writing() as connection:
+        with self._tally.stopwatch.timing("store"), self._store.writing() as connection:
+            if self._committer.leaves_unused_vectors:
                 delete_unused_embeddings(connection)
+            # A killed run may have left some for documents that never came.
+            delete_unused_contexts(connection)
         if self._notebook is not None and complete:
             self._notebook.forget_unused()
         return complete

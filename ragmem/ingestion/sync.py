@@ -115,6 +115,7 @@ class SyncEngine:
             connector=connector,
             options=options,
             tally=tally,
+            stop=stop,
         )
         committer = Committer(
             store=self._store,

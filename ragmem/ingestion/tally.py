@@ -97,6 +97,10 @@ class Tally:
         self._deleted += 1
         self._tell("deleted", uri)
 
+    def writing_contexts(self, done: int, total: int) -> None:
+        """The chat model has been asked about this many of a document's chunks."""
+        self._step("contexts", done, total)
+
     def embedding(self, done: int, total: int) -> None:
         """The embedder has read this many of a group's texts."""
         self._step("embedded", done, total)
@@ -151,7 +155,9 @@ class Tally:
                     )
                 )
 
-    def _step(self, stage: Literal["embedded", "indexed"], done: int, total: int) -> None:
+    def _step(
+        self, stage: Literal["contexts", "embedded", "indexed"], done: int, total: int
+    ) -> None:
         if self.on_progress is not None:
             with self._telling:
                 self.on_progress(SyncProgress(stage=stage, uri="", done=done, total=total))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
 from ragmem.ingestion.copies import Placing
+from ragmem.ingestion.naming import name_chunks
+from ragmem.ingestion.vectors import embed_readings, keys_of, readings_of
 from ragmem.ports import Embedder
-from ragmem.store.chunks import replace_chunks, text_hash_of
+from ragmem.store.chunks import replace_chunks
 from ragmem.store.document_uris import (
     Place,
     documents_at_places,
@@ -80,26 +82,42 @@ class DocumentWriter:
         self._embedder = embedder
 
     def embed_missing(
-        self, texts: Sequence[str], *, on_progress: Callable[[int, int], None] | None = None
+        self,
+        documents: Iterable[tuple[str, Sequence[Chunk]]],
+        *,
+        on_progress: Callable[[int, int], None] | None = None,
     ) -> int:
-        """Put a vector of each text into the embedding cache; those already there cost nothing.
+        """Put a vector of each chunk into the embedding cache; those already there cost nothing.
 
         Each batch is committed by itself, so that a killed run does not embed it again.
+
+        Args:
+            documents: their texts and chunks.
+            on_progress: called with texts embedded and texts to embed.
 
         Returns:
             How many texts were embedded.
         """
-        by_hash = {text_hash_of(text): text for text in texts}
+        readings = {
+            reading.keys: reading
+            for text, chunks in documents
+            for reading in readings_of(self._embedder, text, chunks)
+        }
         model_id = self._embedder.model_id
+        keys = list(dict.fromkeys(key for several in readings for key in several))
         with self._store.reading() as connection:
-            cached = cached_hashes(connection, model_id=model_id, text_hashes=list(by_hash))
+            cached = cached_hashes(connection, model_id=model_id, text_hashes=keys)
         # Longest first: batches of like length waste little, and the first one shows the worst.
-        missing = sorted(by_hash.keys() - cached, key=lambda key: (-len(by_hash[key]), key))
+        missing = sorted(
+            (each for each in readings.values() if not cached.issuperset(each.keys)),
+            key=lambda each: (-len(each.text), each.keys),
+        )
         done = 0
         for batch in batches(missing, size=_TEXTS_A_BATCH):
-            vectors = self._embedder.embed_documents([by_hash[key] for key in batch])
+            vectors = embed_readings(self._embedder, batch)
+            hashes = [key for reading in batch for key in reading.keys]
             with self._store.writing() as connection:
-                put_embeddings(connection, model_id=model_id, text_hashes=batch, vectors=vectors)
+                put_embeddings(connection, model_id=model_id, text_hashes=hashes, vectors=vectors)
             done += len(batch)
             if on_progress is not None:
                 on_progress(done, len(missing))
@@ -135,7 +153,8 @@ class DocumentWriter:
             if _copy(connection, original, copied, placing):
                 written.copies.add(uri)
         elif isinstance(each, PreparedDocument):
-            _write_document(connection, each, placing)
+            text_hashes = keys_of(self._embedder, each.document.text, each.chunks)
+            _write_document(connection, each, text_hashes, placing)
         put_items(connection, source, [copied.item])
 
 
@@ -169,7 +188,12 @@ def _copy(connection: Connection, original: str, copied: CopiedItem, placing: Pl
     return other is not None
 
 
-def _write_document(connection: Connection, prepared: PreparedDocument, placing: Placing) -> None:
+def _write_document(
+    connection: Connection,
+    prepared: PreparedDocument,
+    text_hashes: Sequence[str],
+    placing: Placing,
+) -> None:
     document = prepared.document
     if _is_shared(connection, document.id):
         # Other URIs keep the old content.
@@ -182,7 +206,8 @@ def _write_document(connection: Connection, prepared: PreparedDocument, placing:
         content_key=prepared.content_key,
     )
     put_signature(connection, document.id, prepared.signature)
-    change = replace_chunks(connection, document.id, prepared.chunks)
+    change = replace_chunks(connection, document.id, prepared.chunks, text_hashes=text_hashes)
+    name_chunks(connection, document, prepared.chunks, text_hashes=text_hashes)
     # The indexes hold the document's facets beside each chunk: kept chunks are sent again when
     # one of them changed.
     unchanged = not found or _facets(found[0]) == _facets(document)

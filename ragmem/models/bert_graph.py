@@ -26,6 +26,7 @@ Weights = Mapping[str, npt.NDArray[np.float32]]
 INPUT_IDS = "input_ids"
 ATTENTION_MASK = "attention_mask"
 EMBEDDING = "embedding"
+TOKENS = "tokens"
 
 _FUSED = "com.microsoft"
 _OPSET = 17
@@ -35,8 +36,9 @@ _IR_VERSION = 8
 def write_graph(weights: Weights, model: SentenceModel, path: Path) -> None:
     """Write the graph to `path` and its weights to a file beside it, which can be memory-mapped.
 
-    Inputs are `input_ids` and `attention_mask`, int32, shape (texts, tokens); the output is
-    `embedding`, float32, shape (texts, dimensions), rows of length one.
+    Inputs are `input_ids` and `attention_mask`, int32, shape (texts, tokens). The outputs are
+    `embedding`, float32, shape (texts, dimensions), rows of length one, and `tokens`, float32,
+    shape (texts, tokens, dimensions), the last layer before pooling.
 
     Raises:
         KeyError: a weight is missing.
@@ -46,7 +48,8 @@ def write_graph(weights: Weights, model: SentenceModel, path: Path) -> None:
     graph = _Graph(model.layer_norm_epsilon)
     hidden = _add_embeddings(graph, weights, model)
     for layer in range(model.layers):
-        hidden = _add_layer(graph, weights, hidden, layer, heads=model.heads)
+        output = TOKENS if layer == model.layers - 1 else f"layer.{layer}"
+        hidden = _add_layer(graph, weights, hidden, layer, heads=model.heads, output=output)
     _add_pooling(graph, hidden, model)
     onnx.save_model(
         graph.model(model.dimensions),
@@ -99,11 +102,12 @@ class _Graph:
             helper.make_tensor_value_info(name, TensorProto.INT32, ["texts", "tokens"])
             for name in (INPUT_IDS, ATTENTION_MASK)
         ]
-        shape = ["texts", dimensions]
-        output = helper.make_tensor_value_info(EMBEDDING, TensorProto.FLOAT, shape)
-        graph = helper.make_graph(
-            self._nodes, "sentence-encoder", inputs, [output], self._constants
-        )
+        shapes = {EMBEDDING: ["texts", dimensions], TOKENS: ["texts", "tokens", dimensions]}
+        outputs = [
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+            for name, shape in shapes.items()
+        ]
+        graph = helper.make_graph(self._nodes, "sentence-encoder", inputs, outputs, self._constants)
         opsets = [helper.make_opsetid("", _OPSET), helper.make_opsetid(_FUSED, 1)]
         return helper.make_model(graph, opset_imports=opsets, ir_version=_IR_VERSION)
 
@@ -126,7 +130,9 @@ def _add_embeddings(graph: _Graph, weights: Weights, model: SentenceModel) -> st
     )
 
 
-def _add_layer(graph: _Graph, weights: Weights, hidden: str, layer: int, *, heads: int) -> str:
+def _add_layer(
+    graph: _Graph, weights: Weights, hidden: str, layer: int, *, heads: int, output: str
+) -> str:
     prefix = f"encoder.layer.{layer}."
 
     def constant(name: str, *, transposed: bool = False) -> str:
@@ -152,20 +158,20 @@ def _add_layer(graph: _Graph, weights: Weights, hidden: str, layer: int, *, head
         attributes={"num_heads": heads},
     )
 
-    def project(source: str, residual: str, module: str) -> str:
+    def project(source: str, residual: str, module: str, result: str) -> str:
         weight = constant(f"{module}.dense.weight", transposed=True)
         product = graph.node("MatMul", [source, weight], [named(f"{module}.dense")])
         scale, shift = f"{module}.LayerNorm.weight", f"{module}.LayerNorm.bias"
         bias = constant(f"{module}.dense.bias")
         inputs = [product, residual, constant(scale), constant(shift), bias]
-        return graph.skip_norm(inputs, named(module))
+        return graph.skip_norm(inputs, result)
 
-    mixed = project(attended, hidden, "attention.output")
+    mixed = project(attended, hidden, "attention.output", named("attention.output"))
     weight = constant("intermediate.dense.weight", transposed=True)
     wide = graph.node("MatMul", [mixed, weight], [named("intermediate.dense")])
     bias = constant("intermediate.dense.bias")
     active = graph.node("BiasGelu", [wide, bias], [named("intermediate")], domain=_FUSED)
-    return project(active, mixed, "output")
+    return project(active, mixed, "output", output)
 
 
 def _add_pooling(graph: _Graph, hidden: str, model: SentenceModel) -> None:

@@ -6,21 +6,25 @@ Making the graph is `onnx_export.py`'s business.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ragmem.errors import ModelError
-from ragmem.models.bert_graph import ATTENTION_MASK, EMBEDDING, INPUT_IDS
+from ragmem.models.bert_graph import ATTENTION_MASK, EMBEDDING, INPUT_IDS, TOKENS
 from ragmem.models.cores import default_threads
 from ragmem.models.onnx_export import export
-from ragmem.types import FloatMatrix, FloatVector
+from ragmem.models.token_offsets import offsets_within
+from ragmem.types import FloatMatrix, FloatVector, TokenVectors
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
+
+FloatArray = npt.NDArray[np.float32]
 
 # Texts a second and core with MiniLM and 94 tokens a text: 82 with batches of 512 padded tokens,
 # 78 with 1,024 and 62 with 4,096; small batches stay in the core's own cache.
@@ -91,14 +95,55 @@ class OnnxEmbedder:
         vector: FloatVector = self._embed([f"{self._exported.model.query_prompt}{text}"])[0]
         return vector
 
+    def embed_tokens(self, texts: Sequence[str]) -> list[TokenVectors]:
+        """Embed every token of each text, special tokens and the document prompt left out.
+
+        The model reads the text as `embed_documents` does, special tokens and prompt included, and
+        its mean pooling counts them: the mean of these rows is near that vector but not it.
+        """
+        tokenizer, prefix, suffix = self._tokenizer()
+        prompt = self._exported.model.document_prompt
+        whole = [f"{prompt}{text}" for text in texts]
+        encodings = tokenizer.encode_batch(
+            [text.strip() for text in whole], add_special_tokens=False
+        )
+        limit = self.max_tokens
+        tokens = [[*prefix, *encoding.ids[:limit], *suffix] for encoding in encodings]
+        found: dict[int, TokenVectors] = {}
+
+        def keep(rows: list[int], vectors: FloatArray) -> None:
+            for row, matrix in zip(rows, vectors, strict=True):
+                # Offsets are those in the stripped text, with the prompt before it.
+                before = len(prompt) - (len(whole[row]) - len(whole[row].lstrip()))
+                spans = encodings[row].offsets[:limit]
+                kept, offsets = offsets_within(spans, before=before, length=len(texts[row]))
+                own = matrix[len(prefix) : len(prefix) + len(spans)]
+                found[row] = TokenVectors(vectors=own[kept], offsets=offsets)
+
+        self._run(TOKENS, tokens, keep)
+        return [found[row] for row in range(len(texts))]
+
     def _embed(self, texts: Sequence[str]) -> FloatMatrix:
-        tokens = self._tokenize(texts)
         vectors = np.empty((len(texts), self.dimensions), dtype=np.float32)
+
+        def keep(rows: list[int], found: FloatArray) -> None:
+            vectors[rows] = found
+
+        self._run(EMBEDDING, self._tokenize(texts), keep)
+        return vectors
+
+    def _run(
+        self,
+        output: str,
+        tokens: Sequence[Sequence[int]],
+        keep: Callable[[list[int], FloatArray], None],
+    ) -> None:
+        """Compute one output of the graph, batch by batch, and hand it over with its rows."""
         batches = list(_batches(tokens))
         session = self._open_session()
 
         def run(rows: list[int]) -> None:
-            vectors[rows] = session.run([EMBEDDING], _inputs([tokens[row] for row in rows]))[0]
+            keep(rows, session.run([output], _inputs([tokens[row] for row in rows]))[0])
 
         if len(batches) < 2 or self._threads == 1:
             for rows in batches:
@@ -106,7 +151,6 @@ class OnnxEmbedder:
         else:
             with ThreadPoolExecutor(min(self._threads, len(batches))) as pool:
                 list(pool.map(run, batches))
-        return vectors
 
     def _tokenize(self, texts: Sequence[str]) -> list[list[int]]:
         tokenizer, prefix, suffix = self._tokenizer()

@@ -17,7 +17,7 @@ from ragmem.models.bert_graph import Weights, write_graph
 from ragmem.models.cache import file_sha256
 from ragmem.models.sentence_model import SentenceModel, read_sentence_model
 
-_FORMAT = 1
+_FORMAT = 2
 _FOLDER = "ragmem-onnx"
 _WEIGHTS = "model.safetensors"
 _TOKENIZER = "tokenizer.json"

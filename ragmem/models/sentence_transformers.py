@@ -16,10 +16,13 @@ from typing import Any
 import numpy as np
 
 from ragmem.errors import ModelError, ModelUnavailable
-from ragmem.types import FloatMatrix, FloatVector, Hit
+from ragmem.models.token_offsets import offsets_within
+from ragmem.types import FloatMatrix, FloatVector, Hit, TokenVectors
 
 _BATCH_TEXTS = 32
 _COUNTED_AT_ONCE = 1024  # encodings are large: those of a long document are not all kept
+_WITHOUT_SCORES = ("Model", "ForMaskedLM", "ForPreTraining")
+"""How transformers' names of architectures end that give no score for a text."""
 
 
 class SentenceTransformersEmbedder:
@@ -49,7 +52,7 @@ class SentenceTransformersEmbedder:
         with self._lock:
             model = self._model()
             if not self._digest:
-                self._digest = _weights_digest(model)
+                self._digest = weights_digest(model)
             name = self._name.rstrip("/").rpartition("/")[2]
             return f"{name}@{self._digest[:12]}:torch:{model.max_seq_length}"
 
@@ -97,12 +100,57 @@ class SentenceTransformersEmbedder:
             )
         return np.asarray(vector, dtype=np.float32)
 
+    def embed_tokens(self, texts: Sequence[str]) -> list[TokenVectors]:
+        """Embed every token of each text, special tokens and the document prompt left out.
+
+        The model reads the text as `embed_documents` does, special tokens and prompt included, and
+        its mean pooling counts them: the mean of these rows is near that vector but not it.
+
+        Raises:
+            ModelError: the model's tokenizer does not tell where its tokens stand.
+        """
+        found: list[TokenVectors] = []
+        with self._lock:
+            model = self._model()
+            prompt = _document_prompt(model)
+            for at in range(0, len(texts), _BATCH_TEXTS):
+                batch = list(texts[at : at + _BATCH_TEXTS])
+                read = model.encode_document(
+                    batch,
+                    prompt=prompt,
+                    output_value=None,
+                    batch_size=_BATCH_TEXTS,
+                    show_progress_bar=False,
+                )
+                encodings = self._encodings([f"{prompt}{text}" for text in batch])
+                for text, features, encoding in zip(batch, read, encodings, strict=True):
+                    rows = features["token_embeddings"][features["attention_mask"].bool()]
+                    matrix = np.asarray(rows.cpu().float(), dtype=np.float32)
+                    if len(matrix) != len(encoding):
+                        raise ModelError(f"{self._name} gives no vector for each token")
+                    own = np.array(encoding.special_tokens_mask) == 0
+                    spans = [span for span, kept in zip(encoding.offsets, own, strict=True) if kept]
+                    kept, offsets = offsets_within(spans, before=len(prompt), length=len(text))
+                    found.append(TokenVectors(vectors=matrix[own][kept], offsets=offsets))
+        return found
+
+    def _encodings(self, texts: Sequence[str]) -> Sequence[Any]:
+        """The texts as the model reads them, cut at its length, without padding."""
+        model = self._model()
+        encoded = model.tokenizer(list(texts), truncation=True, max_length=model.max_seq_length)
+        if encoded.encodings is None:
+            raise ModelError(
+                f"the tokenizer of {self._name} does not tell where its tokens stand in a text"
+            )
+        encodings: Sequence[Any] = encoded.encodings
+        return encodings
+
     def _model(self) -> Any:
         with self._lock:
             if self._loaded is None:
                 import sentence_transformers
 
-                with _loading(self._name):
+                with loading(self._name):
                     self._loaded = sentence_transformers.SentenceTransformer(
                         self._name, device=self._device, local_files_only=not self._download
                     )
@@ -140,7 +188,7 @@ class CrossEncoderReranker:
         """The model's score for each hit, in the order given; higher is better.
 
         Raises:
-            ModelError: the model gives more than one score a pair.
+            ModelError: the model gives more than one score a pair, or none.
             ModelUnavailable: the model is not on this machine.
         """
         if not hits:
@@ -157,7 +205,7 @@ class CrossEncoderReranker:
             if self._loaded is None:
                 import sentence_transformers
 
-                with _loading(self._name):
+                with loading(self._name):
                     model = sentence_transformers.CrossEncoder(
                         self._name, device=self._device, local_files_only=not self._download
                     )
@@ -165,13 +213,18 @@ class CrossEncoderReranker:
                     raise ModelError(
                         f"{self._name} gives {model.num_labels} scores a pair; a reranker gives one"
                     )
+                architecture = (model.config.architectures or [""])[0]
+                if architecture.endswith(_WITHOUT_SCORES):
+                    # It would be given a layer for scores at random.
+                    raise ModelError(f"{self._name} is no cross-encoder but a {architecture}")
                 self._loaded = model
             return self._loaded
 
 
 @contextmanager
-def _loading(name: str) -> Iterator[None]:
+def loading(name: str) -> Iterator[None]:
     """Without progress bars and reports on the terminal, with ragmem's own errors."""
+    from safetensors import SafetensorError
     from transformers.utils import logging
 
     shown, verbosity = logging.is_progress_bar_enabled(), logging.get_verbosity()
@@ -179,9 +232,12 @@ def _loading(name: str) -> Iterator[None]:
     logging.set_verbosity_error()
     try:
         yield
-    except (OSError, ValueError) as error:
+    # Weights that do not fit the configuration are a RuntimeError.
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         if Path(name).exists():
             raise ModelError(f"{name} cannot be loaded: {error}") from error
+        if Path(name).is_absolute() or name.startswith("."):
+            raise ModelUnavailable(f"there is no folder {name}") from error
         raise ModelUnavailable(
             f"{name} is not on this machine: run `hf download {name}` where the hub can be "
             "reached, or give a folder that holds the model"
@@ -192,7 +248,15 @@ def _loading(name: str) -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-def _weights_digest(model: Any) -> str:
+def _document_prompt(model: Any) -> str:
+    """What `encode_document` puts before a text."""
+    for name in ("document", "passage", "corpus"):
+        if name in model.prompts:
+            return str(model.prompts[name])
+    return str(model.prompts.get(model.default_prompt_name, ""))
+
+
+def weights_digest(model: Any) -> str:
     import torch
 
     digest = hashlib.sha256()

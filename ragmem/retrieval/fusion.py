@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from ragmem.errors import UsageError
@@ -28,12 +28,23 @@ class ScoreList:
             that is unknown: then the lowest of the list stands for it. BM25's is 0, exactly what a
             chunk that shares no word with the question scores. The floor of cosines is unknown:
             those of one model crowd into a narrow band far above -1.
+        scale: the scores that set the scale, where they are not the list's own. Filtered lists
+            take the unfiltered ones', so that a filter leaves out chunks and changes no score.
+        unseen: what a chunk scores at most that the search did not reach; None where it reached
+            all there are, or that is unknown.
     """
 
     name: str
     scores: Mapping[str, float]
     weight: float
     floor: float | None = None
+    scale: Mapping[str, float] | None = None
+    unseen: float | None = None
+
+    @property
+    def scaling(self) -> Mapping[str, float]:
+        """The scores that set the scale."""
+        return self.scores if self.scale is None else self.scale
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,27 +80,48 @@ def fuse(lists: Sequence[ScoreList], *, method: FusionMethod, k: int = 60) -> Fu
     raise UsageError(f"{method!r} is no fusion; known are {', '.join(get_args(FusionMethod))}")
 
 
-def min_max_convex(lists: Sequence[ScoreList]) -> Fusion:
-    """Add the scores, each list first stretched to [0, 1].
+def unseen_score(
+    lists: Sequence[ScoreList], *, method: FusionMethod, k: int = 60
+) -> float | None:
+    """What a chunk scores at most that no list holds; None where the lists hold every chunk.
 
-    `sum of w * (s - low) / (high - low)`, the weights summing to 1, `low` the list's floor, or
-    its lowest score where the floor is unknown: the convex combination of Bruch, Gai and Ingber,
-    "An Analysis of Fusion Functions for Hybrid Retrieval" (ACM TOIS 2023).
+    The threshold of Fagin, Lotem and Naor, "Optimal aggregation algorithms for middleware" (JCSS
+    2003): as if one chunk came right after the last of each list that goes on.
+    """
+    if any(each.floor is None and each.unseen is None for each in lists):
+        return None
+    beyond = ""  # no chunk's id
+    extended = [
+        each
+        if each.unseen is None
+        else replace(each, scores={**each.scores, beyond: each.unseen}, scale=each.scaling)
+        for each in lists
+    ]
+    return fuse(extended, method=method, k=k).scores.get(beyond)
+
+
+def min_max_convex(lists: Sequence[ScoreList]) -> Fusion:
+    """Add the scores, each list first stretched so that its scale becomes [0, 1].
+
+    `sum of w * (s - low) / (high - low)`, the weights summing to 1, `high` the highest score of the
+    list's scale, `low` its floor, or the lowest score of its scale where the floor is unknown: the
+    convex combination of Bruch, Gai and Ingber, "An Analysis of Fusion Functions for Hybrid
+    Retrieval" (ACM TOIS 2023).
 
     A chunk that a list lacks has its `low`; where that is only the lowest that was found, callers
     fill the gaps with exact scores first. Scores that are all alike count as 1.
     """
     bounds = {
         each.name: (
-            min(each.scores.values(), default=0.0) if each.floor is None else each.floor,
-            max(each.scores.values(), default=0.0),
+            min(each.scaling.values(), default=0.0) if each.floor is None else each.floor,
+            max(each.scaling.values(), default=0.0),
         )
         for each in lists
     }
 
     def stretched(score: float, name: str) -> float:
         low, high = bounds[name]
-        return (score - low) / (high - low) if high > low else 1.0
+        return (score - low) / (high - low) if high > low else 1.0 + score - high
 
     scores, weights = _weighted_sum(lists, stretched)
     return Fusion(
@@ -100,12 +132,12 @@ def min_max_convex(lists: Sequence[ScoreList]) -> Fusion:
 def distribution_based(lists: Sequence[ScoreList]) -> Fusion:
     """Add the scores, each list first stretched so that three deviations about its mean are [0, 1].
 
-    `(s - (m - 3 d)) / (6 d)` with a list's mean and standard deviation, limited to [0, 1]: the
-    distribution-based score fusion of Mazzeschi (2023). One score far above the rest squeezes the
-    others less than it does under min-max. A chunk that a list lacks has 0; scores that are all
-    alike count as one half.
+    `(s - (m - 3 d)) / (6 d)` with the mean and standard deviation of a list's scale, limited to
+    [0, 1]: the distribution-based score fusion of Mazzeschi (2023). One score far above the rest
+    squeezes the others less than it does under min-max. A chunk that a list lacks has 0; scores
+    that are all alike count as one half.
     """
-    moments = {each.name: _moments(list(each.scores.values())) for each in lists}
+    moments = {each.name: _moments(list(each.scaling.values())) for each in lists}
 
     def stretched(score: float, name: str) -> float:
         mean, deviation = moments[name]
@@ -125,7 +157,8 @@ def reciprocal_rank(lists: Sequence[ScoreList], *, k: int = 60) -> Fusion:
 
     Cormack, Clarke and Büttcher, "Reciprocal Rank Fusion outperforms Condorcet and individual
     Rank Learning Methods" (SIGIR 2009). A chunk missing from a list gets nothing from it. The
-    weights sum to the number of lists, so that equal ones leave the paper's sum.
+    weights sum to the number of lists, so that equal ones leave the paper's sum. Where a list has
+    a scale, a rank is that among both.
 
     Args:
         lists: each best first.
@@ -134,8 +167,10 @@ def reciprocal_rank(lists: Sequence[ScoreList], *, k: int = 60) -> Fusion:
     weights = {name: weight * len(lists) for name, weight in _shares(lists).items()}
     scores: dict[str, float] = {}
     for each in lists:
-        for rank, chunk_id in enumerate(each.scores, start=1):
-            scores[chunk_id] = scores.get(chunk_id, 0.0) + weights[each.name] / (k + rank)
+        order = each.scores if each.scale is None else ranked({**each.scale, **each.scores})
+        for rank, chunk_id in enumerate(order, start=1):
+            if chunk_id in each.scores:
+                scores[chunk_id] = scores.get(chunk_id, 0.0) + weights[each.name] / (k + rank)
     return Fusion(
         scores=ranked(scores), details={"method": "reciprocal_rank", "weights": weights, "k": k}
     )

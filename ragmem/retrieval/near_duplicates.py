@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any, Self
 
 import numpy as np
 
@@ -44,12 +46,63 @@ def repeats(found: StoredChunk, shown: StoredChunk) -> bool:
         return False
     if agreement(found.signature, shown.signature) < ALIKE_DOCUMENTS:
         return False
-    pairs, shown_pairs = _pairs(found.chunk.text), _pairs(shown.chunk.text)
-    common, all_pairs = len(pairs & shown_pairs), len(pairs | shown_pairs)
-    if not all_pairs or common < _ALIKE_PASSAGES * all_pairs:
-        return False
-    telling, shown_telling = _telling(found.chunk.text), _telling(shown.chunk.text)
-    return telling <= shown_telling and not (shown_telling - telling) & _NEGATIONS
+    return Saying.of(found.chunk.text).is_in(Saying.of(shown.chunk.text))
+
+
+class ShownPassages:
+    """Passages in the order they were shown, to be asked which of them another repeats."""
+
+    def __init__(self) -> None:
+        self._shown: list[StoredChunk] = []
+        self._signatures = np.empty((0, 0), dtype=_SIGNATURE)
+
+    def add(self, chunk: StoredChunk) -> None:
+        """Note that a passage is shown; nothing repeats one whose document has no signature."""
+        signature = np.frombuffer(chunk.signature, dtype=_SIGNATURE)
+        if not len(signature) or (self._shown and not self._comparable(signature)):
+            return
+        if len(self._shown) == len(self._signatures):
+            grown = np.zeros((max(16, 2 * len(self._shown)), len(signature)), dtype=_SIGNATURE)
+            if self._shown:
+                grown[: len(self._shown)] = self._signatures
+            self._signatures = grown
+        self._signatures[len(self._shown)] = signature
+        self._shown.append(chunk)
+
+    def repeated_by(self, found: StoredChunk) -> StoredChunk | None:
+        """The first passage shown that this one only repeats."""
+        signature = np.frombuffer(found.signature, dtype=_SIGNATURE)
+        if not self._comparable(signature):
+            return None
+        equal = self._signatures[: len(self._shown)] == signature
+        alike = np.flatnonzero(equal.mean(axis=1) >= ALIKE_DOCUMENTS)
+        likely = (self._shown[place] for place in alike.tolist())
+        return next((shown for shown in likely if repeats(found, shown)), None)
+
+    def _comparable(self, signature: np.ndarray[Any, np.dtype[np.uint32]]) -> bool:
+        return bool(self._shown) and len(signature) == self._signatures.shape[1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Saying:
+    """A text with its pairs of neighbouring words, to be compared with many."""
+
+    text: str
+    pairs: frozenset[tuple[str, str]]
+
+    @classmethod
+    def of(cls, text: str) -> Self:
+        """What a text says."""
+        return cls(text=text, pairs=frozenset(_pairs(text)))
+
+    def is_in(self, shown: Saying) -> bool:
+        """Whether another text is nearly the same, and this one has no news beside it."""
+        common = len(self.pairs & shown.pairs)
+        all_pairs = len(self.pairs) + len(shown.pairs) - common
+        if not all_pairs or common < _ALIKE_PASSAGES * all_pairs:
+            return False
+        telling, shown_telling = _telling(self.text), _telling(shown.text)
+        return telling <= shown_telling and not (shown_telling - telling) & _NEGATIONS
 
 
 def _pairs(text: str) -> set[tuple[str, str]]:

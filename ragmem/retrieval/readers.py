@@ -34,3 +34,14 @@ class DocumentReader(Protocol):
             UnknownDocument: no document with this URI is visible in the scope.
         """
         ...
+
+
+class NeighbourReader(DocumentReader, Protocol):
+    """Reads what stands around a chunk."""
+
+    def neighbours(self, chunk_id: str, *, characters: int, scope: Scope) -> Sequence[StoredChunk]:
+        """The chunks of one document within a span of so many characters around one, in order.
+
+        The chunk itself is among them; empty where it is gone or the scope does not see it.
+        """
+        ...

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from ragmem.retrieval.near_duplicates import repeats
+from ragmem.retrieval.near_duplicates import ShownPassages
 from ragmem.retrieval.readers import ChunkReader
 from ragmem.retrieval.trace import TraceBuilder
 from ragmem.types import Hit, Scope, StoredChunk
@@ -30,7 +30,7 @@ class HitReader:
         """The best `wanted` hits of an order, with the components of their scores."""
         remaining = list(order)
         hits: dict[str, Hit] = {}
-        shown: dict[str, StoredChunk] = {}
+        shown = ShownPassages()
         unreadable: list[str] = []
         collapsed: dict[str, str] = {}
         with trace.stage("read") as stage:
@@ -40,26 +40,20 @@ class HitReader:
                 stored = self.chunks.read_chunks(batch, scope=scope)
                 unreadable += [chunk_id for chunk_id in batch if chunk_id not in stored]
                 for chunk_id in (each for each in batch if each in stored):
-                    before = self._shown_before(stored[chunk_id], shown)
+                    found = stored[chunk_id]
+                    before = shown.repeated_by(found) if self.collapse else None
                     if before is None:
-                        shown[chunk_id] = stored[chunk_id]
-                        hits[chunk_id] = _hit(stored[chunk_id], order[chunk_id], components)
+                        shown.add(found)
+                        hits[chunk_id] = _hit(found, order[chunk_id], components)
                     else:
-                        collapsed[chunk_id] = before
-                        uri = stored[chunk_id].document_uri
-                        hits[before] = _with_near_duplicate(hits[before], uri)
+                        collapsed[chunk_id] = before.id
+                        hits[before.id] = _with_near_duplicate(hits[before.id], found.document_uri)
             stage.details |= {
                 "read": len(hits),
                 "unreadable": tuple(unreadable),
                 "collapsed": collapsed,
             }
         return list(hits.values())
-
-    def _shown_before(self, found: StoredChunk, shown: Mapping[str, StoredChunk]) -> str | None:
-        """The chunk that this one only repeats."""
-        if not self.collapse:
-            return None
-        return next((key for key, each in shown.items() if repeats(found, each)), None)
 
 
 def _with_near_duplicate(hit: Hit, uri: str) -> Hit:

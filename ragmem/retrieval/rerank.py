@@ -6,9 +6,10 @@ Cross-encoders are in `ragmem.models`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import pairwise
 
+from ragmem.query import Reranking
 from ragmem.retrieval.terms import content_words, coverage, inverse_frequencies, words
 from ragmem.types import Hit
 
@@ -18,15 +19,15 @@ class FeatureWeights:
     """What each feature adds to the component score; all features lie in [0, 1]."""
 
     coverage: float = 0.1
-    proximity: float = 0.2
+    proximity: float = 0.05
     heading: float = 0.05
 
 
 class FeatureReranker:
     """Adds word features to the fused score.
 
-    `score = component + w_c * coverage + w_p * proximity + w_h * heading`, with the component
-    `scores["fused"]`, or the hit's score where it has none;
+    `score = component + w_c * coverage + w_p * proximity + w_h * heading`;
+    component: the hit's score so far;
     coverage: the share of the question's terms in the hit, weighted by their inverse frequency
     over the candidates;
     proximity: see `proximity`;
@@ -43,6 +44,10 @@ class FeatureReranker:
 
     def rerank(self, question: str, hits: Sequence[Hit]) -> list[float]:
         """A score for each hit, in the order given; higher is better."""
+        return list(self.explain(question, hits).scores)
+
+    def explain(self, question: str, hits: Sequence[Hit]) -> Reranking:
+        """The scores with their parts: each is the sum of the parts times the weights."""
         terms = list(dict.fromkeys(content_words(question)))
         headings = [words(_heading(hit)) for hit in hits]
         texts = [words(hit.text) for hit in hits]
@@ -51,13 +56,18 @@ class FeatureReranker:
             for heading, text in zip(headings, texts, strict=True)
         ]
         idf = inverse_frequencies(terms, held)
-        return [
-            hit.scores.get("fused", hit.score)
-            + self._weights.coverage * coverage(idf, held[row])
-            + self._weights.proximity * proximity(idf, texts[row])
-            + self._weights.heading * coverage(idf, frozenset(headings[row]))
+        weights = {"component": 1.0, **asdict(self._weights)}
+        parts = tuple(
+            {
+                "component": hit.score,
+                "coverage": coverage(idf, held[row]),
+                "proximity": proximity(idf, texts[row]),
+                "heading": coverage(idf, frozenset(headings[row])),
+            }
             for row, hit in enumerate(hits)
-        ]
+        )
+        scores = tuple(sum(weights[name] * part for name, part in each.items()) for each in parts)
+        return Reranking(scores=scores, parts=parts, constants={"weights": weights})
 
 
 def proximity(weights: Mapping[str, float], text: Sequence[str]) -> float:

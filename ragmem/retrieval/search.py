@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 from ragmem.errors import UsageError
@@ -16,19 +17,23 @@ from ragmem.ports import (
     CandidateSource,
     DenseIndex,
     Embedder,
+    ExplainsScores,
     LexicalIndex,
     QueryTransform,
     Reranker,
 )
 from ragmem.query import FirstLook, Query, Wording
-from ragmem.retrieval.candidates import Candidates
-from ragmem.retrieval.fusion import FusionMethod, ScoreList, fuse, ranked
+from ragmem.retrieval.candidates import Candidates, Reach
+from ragmem.retrieval.enlarging import Enlarger
+from ragmem.retrieval.fusion import FusionMethod, ScoreList, fuse, ranked, unseen_score
 from ragmem.retrieval.readers import ChunkReader
 from ragmem.retrieval.reading import HitReader
-from ragmem.retrieval.trace import TraceBuilder
+from ragmem.retrieval.trace import OpenStage, TraceBuilder
 from ragmem.types import Hit, Scope, SearchResult
 
 Ranking = Literal["default", "lexical", "dense", "fused", "reranked"]
+_SPARE_DEPTH = 10
+"""An exact search starts so much deeper than it has hits: deepening costs another scan."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +51,7 @@ class SearchSettings:
         most_hits: the largest k.
         collapse_near_duplicates: leave out hits that only repeat a better one of a document that
             is nearly the same.
+        question_sentences: embed a question of several sentences sentence by sentence too.
     """
 
     candidates: int = 100
@@ -56,6 +62,7 @@ class SearchSettings:
     rerank_candidates: int = 20
     most_hits: int = 1000
     collapse_near_duplicates: bool = True
+    question_sentences: bool = True
 
     def __post_init__(self) -> None:
         """Refuse settings no search can follow.
@@ -91,6 +98,7 @@ class Searcher:
         reranker: Reranker,
         transforms: Sequence[QueryTransform] = (),
         sources: Sequence[WeightedSource] = (),
+        enlarger: Enlarger | None = None,
         settings: SearchSettings | None = None,
     ) -> None:
         """Put a searcher together.
@@ -104,14 +112,21 @@ class Searcher:
             transforms: read the question, one after the other, for the ranking "default" alone.
             sources: propose more after the first fusion, for the rankings "reranked" and
                 "default".
+            enlarger: gives hits more of their text, for the ranking "default" alone.
             settings: how the search runs.
         """
         self._settings = settings or SearchSettings()
-        self._candidates = Candidates(embedder=embedder, dense=dense, lexical=lexical)
+        self._candidates = Candidates(
+            embedder=embedder,
+            dense=dense,
+            lexical=lexical,
+            by_sentence=self._settings.question_sentences,
+        )
         self._reader = HitReader(chunks=chunks, collapse=self._settings.collapse_near_duplicates)
         self._reranker = reranker
         self._transforms = tuple(transforms)
         self._sources = tuple(sources)
+        self._enlarger = enlarger
 
     def search(
         self,
@@ -121,6 +136,7 @@ class Searcher:
         scope: Scope,
         where: Filter | None = None,
         ranking: Ranking = "default",
+        exact: bool = False,
     ) -> SearchResult:
         """Find the chunks that answer a question best.
 
@@ -130,6 +146,9 @@ class Searcher:
             scope: who is asking; what it may not see is neither returned nor ranked.
             where: a filter over document metadata, applied before ranking.
             ranking: which order to return; "default" is the one the settings name.
+            exact: compare with every vector instead of searching the graph of nearest ones, and
+                look as deep as it takes: the hits are then the k best by fused score of all that
+                the scope sees and the filter admits. About 20 ms for a thousand such chunks.
 
         Returns:
             At most k hits, best first, and the stages that led to them.
@@ -148,12 +167,23 @@ class Searcher:
             query = self._understood(query, scope, trace)
         depth = max(k, self._settings.candidates)
         with_sources = ranking == "default" or chosen == "reranked"
-        components = self._scored(query, chosen, with_sources, depth, scope, trace)
+        reach = Reach(
+            depth=max(depth, _SPARE_DEPTH * k) if exact else depth,
+            settle=self._settings.candidates,
+            exact=exact,
+            complete=partial(self._complete, max(k, self._settings.rerank_candidates)),
+        )
+        components = self._scored(query, chosen, with_sources, reach, scope, trace)
         order = next(reversed(components.values()))
         wanted = max(k, self._settings.rerank_candidates) if chosen == "reranked" else k
+        enlarger = self._enlarger if ranking == "default" else None
+        if enlarger is not None:
+            wanted = max(wanted, 2 * k)  # some will be joined
         hits = self._reader.read(order, components, wanted=wanted, scope=scope, trace=trace)
         if chosen == "reranked":
             hits = self._reranked(question, hits, trace)
+        if enlarger is not None:
+            hits = enlarger.enlarge(hits, wanted=k, scope=scope, trace=trace)
         return SearchResult(hits=tuple(hits[:k]), trace=trace.trace())
 
     def _understood(self, query: Query, scope: Scope, trace: TraceBuilder) -> Query:
@@ -174,43 +204,39 @@ class Searcher:
         query: Query,
         chosen: str,
         with_sources: bool,
-        depth: int,
+        reach: Reach,
         scope: Scope,
         trace: TraceBuilder,
     ) -> dict[str, Mapping[str, float]]:
         """Every component of the scores; the last is the order that was chosen."""
-        settings = self._settings
-        lexical: list[ScoreList] = []
-        dense: list[ScoreList] = []
-        if chosen != "dense":
-            weight = 1.0 - settings.dense_weight
-            lexical = self._candidates.find_lexical(
-                query, depth=depth, weight=weight, scope=scope, trace=trace
-            )
-        if chosen != "lexical":
-            vectors = self._candidates.embed(query, trace)
-            dense = self._candidates.find_dense(
-                query,
-                vectors,
-                depth=depth,
-                weight=settings.dense_weight,
-                also=lexical,
-                scope=scope,
-                trace=trace,
-            )
-        lists = [*lexical, *dense]
+        vectors = {} if chosen == "lexical" else self._candidates.embed(query, trace)
+        lists = self._candidates.find(
+            query,
+            vectors,
+            lexical=chosen != "dense",
+            dense_weight=self._settings.dense_weight,
+            reach=reach,
+            scope=scope,
+            trace=trace,
+        )
         components = {each.name: each.scores for each in lists}
         if chosen in ("lexical", "dense") and len(lists) == 1:
             return components
         components["fused"] = self._fused("fused", lists, trace)
         if with_sources and chosen not in ("lexical", "dense") and self._sources:
-            look = FirstLook(
-                query=query, vector=vectors["dense"][0], scores=dict(components), scope=scope
-            )
-            proposed = [self._proposed(each, look, depth, trace) for each in self._sources]
+            vector = self._candidates.question_vector(query, vectors)
+            look = FirstLook(query=query, vector=vector, scores=dict(components), scope=scope)
+            proposed = [self._proposed(each, look, reach.depth, trace) for each in self._sources]
             components |= {each.name: each.scores for each in proposed}
             components["combined"] = self._fused("combined", [*lists, *proposed], trace)
         return components
+
+    def _complete(self, wanted: int, lists: Sequence[ScoreList]) -> bool:
+        """Whether no chunk beyond the lists can be among the best."""
+        method, k = self._settings.fusion, self._settings.reciprocal_rank_k
+        beyond = unseen_score(lists, method=method, k=k)
+        best = list(fuse(lists, method=method, k=k).scores.values())[:wanted]
+        return beyond is None or (len(best) == wanted and best[-1] > beyond)
 
     def _proposed(
         self, weighted: WeightedSource, look: FirstLook, depth: int, trace: TraceBuilder
@@ -237,9 +263,10 @@ class Searcher:
         with trace.stage("reranked") as stage:
             head = hits[: self._settings.rerank_candidates]
             tail = hits[len(head) :]
-            scores = self._reranker.rerank(question, head) if head else []
-            # The scores before lie in [0, 1]: shifted like this, the tail stays below the head.
-            shift = min(scores, default=0.0) - 1.0
+            scores = self._closer_scores(question, head, stage) if head else []
+            # Shifted like this, the tail stays below the head.
+            highest = max([1.0, *(hit.score for hit in tail)])
+            shift = min(scores, default=0.0) - highest
             scores += [hit.score + shift for hit in tail]
             found = [
                 replace(hit, score=score, scores={**hit.scores, "reranked": score})
@@ -250,3 +277,13 @@ class Searcher:
             stage.details |= {"reranker": self._reranker.name, "candidates": len(head)}
             stage.details["tail_shift"] = shift
         return found
+
+    def _closer_scores(self, question: str, head: Sequence[Hit], stage: OpenStage) -> list[float]:
+        if not isinstance(self._reranker, ExplainsScores):
+            return self._reranker.rerank(question, head)
+        explained = self._reranker.explain(question, head)
+        stage.details["parts"] = {
+            hit.chunk_id: part for hit, part in zip(head, explained.parts, strict=True)
+        }
+        stage.details["constants"] = explained.constants
+        return list(explained.scores)

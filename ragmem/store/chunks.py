@@ -18,25 +18,37 @@ from ragmem.store.schema import chunks, documents
 from ragmem.store.signatures import read_signatures
 from ragmem.types import Chunk, IndexEntry, Scope, StoredChunk
 
+_LEAST_CHARACTERS = 16
+
 
 def text_hash_of(text: str) -> str:
     """The key of a text in the embedding cache: SHA-256 in hexadecimal."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def chunk_ids_of(document_id: str, chunked: Sequence[Chunk]) -> list[str]:
+def chunk_ids_of(
+    document_id: str, chunked: Sequence[Chunk], *, text_hashes: Sequence[str] | None = None
+) -> list[str]:
     """Ids that follow the content: an unchanged chunk keeps its id wherever it moves.
 
     The n-th chunk with the same embedded text in a document has n in its id.
+
+    Args:
+        text_hashes: the key of each chunk in the embedding cache, where that is not the hash of
+            its own text alone: a chunk whose vector changes changes its id.
     """
     seen: Counter[str] = Counter()
     ids = []
-    for chunk in chunked:
-        text_hash = text_hash_of(chunk.embedded_text)
+    for text_hash in text_hashes or text_hashes_of(chunked):
         key = f"{document_id}\0{text_hash}\0{seen[text_hash]}"
         ids.append(hashlib.sha256(key.encode()).hexdigest()[:32])
         seen[text_hash] += 1
     return ids
+
+
+def text_hashes_of(chunked: Sequence[Chunk]) -> list[str]:
+    """The keys of chunks that are embedded each by itself."""
+    return [text_hash_of(chunk.embedded_text) for chunk in chunked]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,14 +61,22 @@ class ChunkChange:
 
 
 def replace_chunks(
-    connection: Connection, document_id: str, chunked: Sequence[Chunk]
+    connection: Connection,
+    document_id: str,
+    chunked: Sequence[Chunk],
+    *,
+    text_hashes: Sequence[str] | None = None,
 ) -> ChunkChange:
     """Make these the document's chunks.
+
+    Args:
+        text_hashes: the key of each in the embedding cache, where it is not embedded by itself.
 
     Returns:
         The ids that are new, those that stay (though their offsets may move), those that went.
     """
-    ids = chunk_ids_of(document_id, chunked)
+    text_hashes = text_hashes or text_hashes_of(chunked)
+    ids = chunk_ids_of(document_id, chunked, text_hashes=text_hashes)
     before = set(chunk_ids_of_documents(connection, [document_id]))
     if before:
         connection.execute(delete(chunks).where(chunks.c.document_id == document_id))
@@ -72,9 +92,11 @@ def replace_chunks(
             "heading_path": list(chunk.heading_path),
             "context": chunk.context,
             "text": chunk.text,
-            "text_hash": text_hash_of(chunk.embedded_text),
+            "text_hash": text_hash,
         }
-        for position, (chunk_id, chunk) in enumerate(zip(ids, chunked, strict=True))
+        for position, (chunk_id, text_hash, chunk) in enumerate(
+            zip(ids, text_hashes, chunked, strict=True)
+        )
     ]
     if rows:
         connection.execute(insert(chunks), rows)
@@ -98,6 +120,37 @@ def chunks_of_document(connection: Connection, document_id: str) -> list[Chunk]:
     """A document's chunks, in order."""
     query = select(chunks).where(chunks.c.document_id == document_id).order_by(chunks.c.position)
     return [_chunk(row) for row in connection.execute(query).mappings()]
+
+
+def text_hashes_of_document(connection: Connection, document_id: str) -> list[str]:
+    """The keys of a document's chunks in the embedding cache, in order."""
+    own = chunks.c.document_id == document_id
+    query = select(chunks.c.text_hash).where(own).order_by(chunks.c.position)
+    return list(connection.execute(query).scalars())
+
+
+def neighbour_ids(connection: Connection, chunk_id: str, *, characters: int) -> list[str]:
+    """The chunks sharing a span of so many characters with a chunk, in order; none if it is gone.
+
+    Args:
+        characters: the longest span from the first one's start to the last one's end, the chunk
+            itself in between.
+    """
+    own = chunks.alias()
+    # Only near rows are looked at, however long the document: most chunks have far more characters.
+    reach = characters // _LEAST_CHARACTERS + 1
+    query = (
+        select(chunks.c.id)
+        .join(own, own.c.document_id == chunks.c.document_id)
+        .where(
+            own.c.id == chunk_id,
+            chunks.c.position.between(own.c.position - reach, own.c.position + reach),
+            (chunks.c.start >= own.c.end - characters) | (chunks.c.id == chunk_id),
+            (chunks.c.end <= own.c.start + characters) | (chunks.c.id == chunk_id),
+        )
+        .order_by(chunks.c.position)
+    )
+    return list(connection.execute(query).scalars())
 
 
 def all_chunk_ids(connection: Connection) -> set[str]:

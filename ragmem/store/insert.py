@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 from sqlalchemy import Connection, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ragmem.errors import UsageError
 from ragmem.store.schema import LONGEST_KEY
+
+_T = TypeVar("_T")
 
 
 def insert_missing(
@@ -23,8 +26,8 @@ def insert_missing(
         connection.execute(sqlite.insert(table).on_conflict_do_nothing(), list(rows))
 
 
-def batches(values: Sequence[str], *, size: int = 500) -> list[Sequence[str]]:
-    """Cut a long list of keys so that no statement has more parameters than a database takes."""
+def batches(values: Sequence[_T], *, size: int = 500) -> list[Sequence[_T]]:
+    """Cut a long list so that no statement has more parameters than a database takes."""
     return [values[first : first + size] for first in range(0, len(values), size)]
 
 

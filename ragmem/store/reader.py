@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -12,17 +12,20 @@ from typing import TypeVar
 from sqlalchemy import Connection
 
 from ragmem.errors import UnknownDocument
-from ragmem.store.chunks import read_chunks
+from ragmem.filters import Filter
+from ragmem.store.chunks import neighbour_ids, read_chunks
 from ragmem.store.documents import (
     list_documents,
     read_document,
     read_document_pages,
     read_document_span,
 )
+from ragmem.store.fields import read_field_values
+from ragmem.store.names import Holders, read_holders, titles_among
 from ragmem.store.signatures import read_signatures
 from ragmem.store.status import StoreStatus, read_status
 from ragmem.store.store import Store
-from ragmem.types import Document, DocumentInfo, Scope, StoredChunk
+from ragmem.types import Document, DocumentInfo, Scalar, Scope, StoredChunk
 
 _Read = TypeVar("_Read")
 
@@ -38,6 +41,25 @@ class StoreReader:
         with self._store.reading() as connection:
             return read_chunks(connection, chunk_ids, scope=scope)
 
+    def neighbours(self, chunk_id: str, *, characters: int, scope: Scope) -> list[StoredChunk]:
+        """The chunks of one document within a span of so many characters around one, in order."""
+        with self._store.reading() as connection:
+            ids = neighbour_ids(connection, chunk_id, characters=characters)
+            found = read_chunks(connection, ids, scope=scope)
+        return [found[each] for each in ids if each in found]
+
+    def titles_among(self, names: Collection[str], *, tenant: str) -> set[str]:
+        """Those of these names that are a title of a chunk of the tenant."""
+        with self._store.reading() as connection:
+            return titles_among(connection, names, tenant=tenant)
+
+    def holders(
+        self, names: Collection[str], *, scope: Scope, where: Filter | None
+    ) -> Mapping[str, Holders]:
+        """By name, the chunks that hold it, the scope sees and the filter admits."""
+        with self._store.reading() as connection:
+            return read_holders(connection, names, scope=scope, where=where)
+
     def document(self, uri: str | Path, *, scope: Scope) -> Document:
         """The document at this URI or path.
 
@@ -50,6 +72,11 @@ class StoreReader:
         """The documents that the scope sees, by URI."""
         with self._store.reading() as connection:
             return list(list_documents(connection, scope=scope))
+
+    def field_values(self, *, scope: Scope) -> Mapping[str, tuple[Scalar, ...]]:
+        """By metadata field, its values in documents that the scope sees, frequent ones first."""
+        with self._store.reading() as connection:
+            return read_field_values(connection, scope=scope)
 
     def signatures(self, document_ids: Sequence[str]) -> Mapping[str, bytes]:
         """What tells near-duplicates, by document; those without a signature are left out."""

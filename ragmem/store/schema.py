@@ -16,6 +16,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    SmallInteger,
     String,
     Table,
     Text,
@@ -146,12 +147,30 @@ chunks = Table(
     Index(None, "text_hash"),
 )
 
+chunk_names = Table(
+    "chunk_names",
+    metadata,
+    Column("name", BigInteger, primary_key=True, autoincrement=False),
+    Column("role", SmallInteger, primary_key=True, autoincrement=False),
+    Column("chunk_id", String(32), ForeignKey("chunks.id", ondelete="CASCADE"), primary_key=True),
+    Index(None, "chunk_id"),
+    sqlite_with_rowid=False,
+)
+
 embeddings = Table(
     "embeddings",
     metadata,
     Column("model_id", String(LONGEST_KEY), primary_key=True),
     Column("text_hash", String(64), primary_key=True),
     Column("vector", LargeBinary, nullable=False),
+)
+
+written_contexts = Table(
+    "written_contexts",
+    metadata,
+    Column("model_id", String(LONGEST_KEY), primary_key=True),
+    Column("key", String(64), primary_key=True),
+    Column("context", Text, nullable=False),
 )
 
 index_ops = Table(

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Engine, inspect, text
 
 from ragmem.errors import StoreMismatch
 
-NEWEST_REVISION = "0002"
+NEWEST_REVISION = "0004"
 """The revision that `ragmem.store.schema` describes."""
 
 

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import pytest
 from search_world import World
 
-from ragmem.agent.answering import Answerer, AnswerEvent, AnswerSettings, SentenceEvent
+from ragmem.agent.answer_settings import AnswerSettings
+from ragmem.agent.answering import Answerer, AnswerEvent, SentenceEvent
 from ragmem.agent.prompts import NOT_FOUND
 from ragmem.errors import GenerationError, QuestionTooLong, UsageError
+from ragmem.filters import Filter
 from ragmem.models.scripted import ScriptedCall, ScriptedChat
 from ragmem.ports import ChatModel
+from ragmem.retrieval.corrective import CorrectiveBudget
 from ragmem.retrieval.rerank import FeatureReranker
-from ragmem.retrieval.search import Searcher
-from ragmem.types import Answer, Message, PageSpan, Scope
+from ragmem.retrieval.search import Searcher, SearchSettings
+from ragmem.types import Answer, Hit, Message, PageSpan, Scope
 
 ANYONE = Scope()
 WARRANTY = "The warranty of the battery lasts 24 months."
@@ -37,15 +41,23 @@ def world() -> World:
 def answerer(
     world: World, chat: ChatModel | None = None, settings: AnswerSettings | None = None
 ) -> Answerer:
-    searcher = Searcher(
+    return Answerer(
+        searcher=searcher(world),
+        embedder=world.embedder,
+        documents=world,
+        chat=chat,
+        settings=settings,
+    )
+
+
+def searcher(world: World) -> Searcher:
+    return Searcher(
         embedder=world.embedder,
         dense=world.dense,
         lexical=world.lexical,
         chunks=world,
         reranker=FeatureReranker(),
-    )
-    return Answerer(
-        searcher=searcher, embedder=world.embedder, documents=world, chat=chat, settings=settings
+        settings=SearchSettings(collapse_near_duplicates=False),
     )
 
 
@@ -290,3 +302,91 @@ def test_an_engine_that_died_leaves_a_quoted_answer(world: World) -> None:
     assert answer.text.startswith(f"“{WARRANTY}”")
     generated = answer.trace.stage("generate").details
     assert (generated["failure"], generated["prompt_tokens"]) == ("the engine is gone", None)
+
+
+BURIED = "where was the rocket assembled in 2019"
+"""What the world below answers, but not among the hits of the first search."""
+
+
+def rockets() -> World:
+    world = World()
+    for number in range(20):
+        world.add(f"r{number}", f"the rocket was assembled in hall {number} where it was tested")
+    world.add("hangar", "In 2019 Kourou was the place the rocket came from.")
+    return world
+
+
+def correcting(searches: int, margin: float = 0.0) -> AnswerSettings:
+    return AnswerSettings(
+        hits=2,
+        least_sufficiency=0.3,
+        corrective=CorrectiveBudget(searches=searches, seconds=60.0),
+        corrective_margin=margin,
+    )
+
+
+def test_a_search_that_found_too_little_is_tried_again_and_told_in_full() -> None:
+    before = answerer(rockets(), settings=correcting(0)).answer(BURIED, scope=ANYONE)
+    assert (before.supported, before.text) == (False, NOT_FOUND)
+    assert "corrective" not in [stage.name for stage in before.trace.stages]
+    world = rockets()
+    after = answerer(world, settings=correcting(4)).answer(BURIED, scope=ANYONE)
+    assert "Kourou" in after.text
+    assert_exact(world, after)
+    names = [stage.name for stage in after.trace.stages]
+    tried = [stage.details for stage in after.trace.stages if stage.name == "corrective"]
+    assert [each["sufficient"] for each in tried][-1]
+    for name in ("lexical", "embed", "dense", "fused", "read"):
+        assert names.count(name) == len(tried) + 1
+    judged = [stage for stage in after.trace.stages if stage.name == "select"]
+    assert judged[-1].details["sufficiency"] == tried[-1]["sufficiency_after"]
+
+
+def test_evidence_of_further_searches_may_have_to_be_better() -> None:
+    strict = answerer(rockets(), settings=correcting(4, 1.0))
+    answer = strict.answer(BURIED, scope=ANYONE)
+    assert (answer.supported, answer.citations) == (False, ())
+    judged = [stage.details for stage in answer.trace.stages if stage.name == "select"]
+    assert judged[0]["least_sufficiency"] == pytest.approx(0.3)
+    assert {each["least_sufficiency"] for each in judged[1:]} == {0.3 + 1.0}
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["why do zebras have stripes", "who painted the warranty of the sea in 1503", "zebra?"],
+)
+def test_trying_again_answers_nothing_the_documents_do_not_hold(
+    world: World, question: str
+) -> None:
+    settings = AnswerSettings(corrective=CorrectiveBudget(searches=9, seconds=60.0))
+    answer = answerer(world, settings=settings).answer(question, scope=ANYONE)
+    assert (answer.text, answer.supported, answer.citations) == (NOT_FOUND, False, ())
+
+
+def test_reading_on_finds_what_no_search_did(world: World) -> None:
+    class Reads:
+        """Reads the whole manual."""
+
+        def read_more(
+            self, question: str, *, scope: Scope, where: Filter | None, seconds: float
+        ) -> Sequence[Hit]:
+            return [replace(hit, chunk_id="read") for hit in found.hits]
+
+    search = searcher(world)
+    found = search.search(WARRANTY, k=1, scope=ANYONE)
+    world.lexical.clear()
+    world.dense.clear()
+    assert not answerer(world).answer(QUESTION, scope=ANYONE).supported
+    reading = Answerer(
+        searcher=search, embedder=world.embedder, documents=world, reads_more=Reads()
+    )
+    answer = reading.answer(QUESTION, scope=ANYONE)
+    assert answer.citations[0].quote == WARRANTY
+    assert answer.trace.stage("corrective").details["tried"] == "read_more"
+
+
+def test_a_paragraph_that_two_documents_have_is_quoted_once(world: World) -> None:
+    world.add("copy", TEXT, title="Handbook", whole=True)
+    answer = answerer(world).answer(QUESTION, scope=ANYONE)
+    assert [each.quote for each in answer.citations].count(WARRANTY) == 1
+    assert len(answer.trace.stage("pack").details["repeated"]) == 1  # type: ignore[arg-type]

@@ -33,6 +33,16 @@ def test_title_and_path_without_what_the_text_begins_with() -> None:
     assert contexts("").text(unit(0), "text") == ""
 
 
+def test_titles_and_headings_can_be_left_out() -> None:
+    bare = Contexts(
+        TABLE, "The Book", SECTIONS, [(0, 9)], count=count, chunk_tokens=60, names=False
+    )
+    assert bare.text(unit(2), "text") == ""
+    assert bare.tokens(unit(2)) == 0
+    row = Unit(kind="table", start=10, end=19, rank=BLOCK, section=2, header=(0, 9), body=10)
+    assert bare.text(row, "| 1 | 2 |") == "| a | b |"
+
+
 def test_a_later_row_of_a_table_brings_the_header() -> None:
     row = Unit(kind="table", start=10, end=19, rank=BLOCK, section=0, header=(0, 9), body=10)
     assert contexts("T").text(row, "| 1 | 2 |") == "T\n| a | b |"

@@ -29,6 +29,7 @@ def sentences(text: str) -> list[str]:
         ["यह एक वाक्य है।", "यह दूसरा है।"],
         ["كيف حالك؟", "أنا بخير."],
         ["Z.B. die Bahn kam um 3.15 Uhr.", "Alle stiegen ein."],
+        ["the lift rises .", "e.g. a wing by j. doe et al. in fig. 3 stalls.", "does it?", "yes."],
     ],
 )
 def test_sentences_on_one_line(expected: list[str]) -> None:

@@ -4,10 +4,13 @@ import re
 from collections.abc import Callable, Sequence
 
 import pytest
+from fakes import HashEmbedder
 from llama_index.core.node_parser import MarkdownNodeParser, SentenceSplitter, TokenTextSplitter
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
 from ragmem.chunking.llama_index import NodeParserChunker
+from ragmem.chunking.semantic import SemanticChunker
+from ragmem.chunking.sentence_chunks import SentenceChunker
 from ragmem.chunking.structure import StructureChunker
 from ragmem.ports import Chunker, TokenCounter
 from ragmem.types import PageSpan, ParsedDocument
@@ -64,6 +67,17 @@ class TinyTokenizer:
         return [len(encoding.ids) for encoding in self._tokenizer.encode_batch(list(texts))]
 
 
+class CountingEmbedder(HashEmbedder):
+    """Counts as another does."""
+
+    def __init__(self, tokens: TokenCounter) -> None:
+        super().__init__()
+        self._tokens = tokens
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        return self._tokens.count_tokens(texts)
+
+
 def _sentences(text: str) -> list[str]:
     return re.findall(r"[^.!?]+[.!?]*|[.!?]+", text)
 
@@ -85,6 +99,11 @@ MAKERS: dict[str, Callable[[TokenCounter], Chunker]] = {
     "structure-overlap": lambda tokens: StructureChunker(
         tokens, chunk_tokens=100, overlap_tokens=20
     ),
+    "structure-without-headers": lambda tokens: StructureChunker(
+        tokens, chunk_tokens=64, overlap_tokens=0, contextual_headers=False
+    ),
+    "sentences": lambda tokens: SentenceChunker(tokens, chunk_tokens=64),
+    "semantic": lambda tokens: SemanticChunker(CountingEmbedder(tokens), chunk_tokens=64),
     "llama-index-sentences": _sentence_splitter,
     "llama-index-tokens": _token_splitter,
     "llama-index-markdown": lambda tokens: NodeParserChunker(
@@ -150,7 +169,22 @@ def test_fingerprints_tell_chunkers_apart(tokens: TokenCounter) -> None:
 
 @pytest.mark.parametrize("name", DOCUMENTS)
 @pytest.mark.parametrize("size", [40, 64, 100])
-def test_structure_chunks_keep_the_budget(tokens: TokenCounter, name: str, size: int) -> None:
-    chunks = StructureChunker(tokens, chunk_tokens=size, overlap_tokens=10).chunk(DOCUMENTS[name])
-    counts = tokens.count_tokens([chunk.embedded_text for chunk in chunks])
-    assert all(count <= size for count in counts)
+def test_chunks_keep_the_budget(tokens: TokenCounter, name: str, size: int) -> None:
+    chunkers: list[Chunker] = [
+        StructureChunker(tokens, chunk_tokens=size, overlap_tokens=10),
+        StructureChunker(tokens, chunk_tokens=size, overlap_tokens=10, contextual_headers=False),
+        SentenceChunker(tokens, chunk_tokens=size),
+        SemanticChunker(CountingEmbedder(tokens), chunk_tokens=size, percentile=60),
+    ]
+    for chunker in chunkers:
+        chunks = chunker.chunk(DOCUMENTS[name])
+        counts = tokens.count_tokens([chunk.embedded_text for chunk in chunks])
+        assert all(count <= size for count in counts)
+
+
+def test_without_headers_only_a_tables_header_row_stands_before_a_chunk(
+    tokens: TokenCounter,
+) -> None:
+    chunks = MAKERS["structure-without-headers"](tokens).chunk(DOCUMENTS["markdown"])
+    assert {chunk.context for chunk in chunks} == {"", "| day | hours |"}
+    assert ("Handbook", "Rules") in {chunk.heading_path for chunk in chunks}

@@ -9,13 +9,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from fakes import WordEncoder
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ragmem.filters import AllOf, AnyOf, Condition, Filter, Not, admits, equals
 from ragmem.indexes.bm25 import RankBM25Index
+from ragmem.indexes.sparse import SparseIndex
 from ragmem.indexes.tantivy import TantivyIndex
-from ragmem.ports import LexicalIndex
+from ragmem.ports import LexicalIndex, SuggestsTerms
 from ragmem.types import PUBLIC, IndexEntry, MetadataValue, Scope
 
 Open = Callable[[Path], LexicalIndex]
@@ -29,7 +31,14 @@ def open_bm25(folder: Path) -> LexicalIndex:
     return RankBM25Index()
 
 
+def open_sparse(folder: Path) -> LexicalIndex:
+    return SparseIndex(folder, WordEncoder())
+
+
 BOTH = pytest.mark.parametrize("opener", [open_bm25, open_tantivy], ids=["bm25", "tantivy"])
+EVERY = pytest.mark.parametrize(
+    "opener", [open_bm25, open_tantivy, open_sparse], ids=["bm25", "tantivy", "sparse"]
+)
 
 # A language, a text in it, and a question that finds it.
 LANGUAGES = [
@@ -55,6 +64,14 @@ LANGUAGES = [
     ("python", "def parse_http_reply(maxSize): ...", "parseHttpReply"),
 ]
 CASES = list(enumerate(LANGUAGES))
+
+
+@pytest.fixture(params=[open_bm25, open_tantivy, open_sparse], ids=["bm25", "tantivy", "sparse"])
+def any_index(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[LexicalIndex]:
+    """Of any kind, for what does not depend on how words are weighed."""
+    opened: LexicalIndex = request.param(tmp_path / "any")
+    yield opened
+    opened.close()
 
 
 @pytest.fixture(params=[open_bm25, open_tantivy], ids=["bm25", "tantivy"])
@@ -119,14 +136,14 @@ def test_more_and_rarer_words_rank_higher(index: LexicalIndex) -> None:
     assert found(index, "warranty", k=0) == []
 
 
-def test_empty_index(index: LexicalIndex) -> None:
-    assert found(index, "anything") == []
-    assert index.chunk_ids() == set()
-    fill(index)
-    index.delete_chunks(["a"])
-    index.delete_documents(["d"])
-    index.commit()
-    assert index.chunk_ids() == set()
+def test_empty_index(any_index: LexicalIndex) -> None:
+    assert found(any_index, "anything") == []
+    assert any_index.chunk_ids() == set()
+    fill(any_index)
+    any_index.delete_chunks(["a"])
+    any_index.delete_documents(["d"])
+    any_index.commit()
+    assert any_index.chunk_ids() == set()
 
 
 @pytest.fixture(scope="module", params=[open_bm25, open_tantivy], ids=["bm25", "tantivy"])
@@ -213,105 +230,108 @@ def test_long_query_and_long_text(index: LexicalIndex) -> None:
     assert time.process_time() - started < 5
 
 
-def test_adding_again_and_replacing(index: LexicalIndex) -> None:
+def test_adding_again_and_replacing(any_index: LexicalIndex) -> None:
     for _ in range(3):
-        fill(index, entry("a", "first text"), entry("b", "first words"))
-    assert found(index, "first") == ["a", "b"]
-    fill(index, entry("a", "second text", tenant="other", metadata={"year": 2}))
-    assert found(index, "first") == ["b"]
-    assert found(index, "second") == []
-    assert found(index, "second", scope=Scope(tenant="other"), where=equals(year=2)) == ["a"]
-    assert index.chunk_ids() == {"a", "b"}
-    fill(index, entry("c", "early version"), entry("c", "late version"))
-    assert found(index, "early") == []
-    assert found(index, "late") == ["c"]
+        fill(any_index, entry("a", "first text"), entry("b", "first words"))
+    assert found(any_index, "first") == ["a", "b"]
+    fill(any_index, entry("a", "second text", tenant="other", metadata={"year": 2}))
+    assert found(any_index, "first") == ["b"]
+    assert found(any_index, "second") == []
+    assert found(any_index, "second", scope=Scope(tenant="other"), where=equals(year=2)) == ["a"]
+    assert any_index.chunk_ids() == {"a", "b"}
+    fill(any_index, entry("c", "early version"), entry("c", "late version"))
+    assert found(any_index, "early") == []
+    assert found(any_index, "late") == ["c"]
 
 
-def test_replacing_twice_before_a_commit(index: LexicalIndex) -> None:
-    index.upsert([entry("a", "first")])
-    index.upsert([entry("a", "second")])
-    index.delete_chunks(["a"])
-    index.upsert([entry("a", "third")])
-    index.commit()
-    assert found(index, "first second third") == ["a"]
-    assert found(index, "first second") == []
+def test_replacing_twice_before_a_commit(any_index: LexicalIndex) -> None:
+    any_index.upsert([entry("a", "first")])
+    any_index.upsert([entry("a", "second")])
+    any_index.delete_chunks(["a"])
+    any_index.upsert([entry("a", "third")])
+    any_index.commit()
+    assert found(any_index, "first second third") == ["a"]
+    assert found(any_index, "first second") == []
 
 
-def test_deleting_chunks_and_documents(index: LexicalIndex) -> None:
-    fill(index, *(entry(f"c{i:02}", "equal words", document=f"d{i // 5}") for i in range(20)))
-    index.delete_chunks(["c00", "unknown"])
-    index.delete_documents(["d2", "unknown"])
-    index.commit()
+def test_deleting_chunks_and_documents(any_index: LexicalIndex) -> None:
+    fill(any_index, *(entry(f"c{i:02}", "equal words", document=f"d{i // 5}") for i in range(20)))
+    any_index.delete_chunks(["c00", "unknown"])
+    any_index.delete_documents(["d2", "unknown"])
+    any_index.commit()
     left = [f"c{i:02}" for i in range(1, 20) if i // 5 != 2]
-    assert found(index, "words") == left
-    assert index.chunk_ids() == set(left)
-    fill(index, entry("c00", "equal words"))
-    assert found(index, "words") == ["c00", *left]
+    assert found(any_index, "words") == left
+    assert any_index.chunk_ids() == set(left)
+    fill(any_index, entry("c00", "equal words"))
+    assert found(any_index, "words") == ["c00", *left]
 
 
-def test_clear(index: LexicalIndex) -> None:
-    fill(index, entry("a"), entry("b", tenant="other"))
-    index.clear()
-    assert index.chunk_ids() == set()
-    assert found(index, "words") == []
-    fill(index, entry("a"))
-    assert found(index, "words") == ["a"]
+def test_clear(any_index: LexicalIndex) -> None:
+    fill(any_index, entry("a"), entry("b", tenant="other"))
+    any_index.clear()
+    assert any_index.chunk_ids() == set()
+    assert found(any_index, "words") == []
+    fill(any_index, entry("a"))
+    assert found(any_index, "words") == ["a"]
 
 
-def test_equal_scores_are_ordered_by_chunk_id(index: LexicalIndex) -> None:
+def test_equal_scores_are_ordered_by_chunk_id(any_index: LexicalIndex) -> None:
     for start in (50, 0, 25):
-        fill(index, *(entry(f"c{i:02}", "equal words") for i in range(start, start + 25)))
+        fill(any_index, *(entry(f"c{i:02}", "equal words") for i in range(start, start + 25)))
     everyone = [f"c{i:02}" for i in range(75)]
     for k in (1, 10, 74, 75, 500):
-        assert found(index, "words", k=k) == everyone[:k]
+        assert found(any_index, "words", k=k) == everyone[:k]
 
 
-def test_tenants_and_access_lists(index: LexicalIndex) -> None:
+def test_tenants_and_access_lists(any_index: LexicalIndex) -> None:
     fill(
-        index,
+        any_index,
         entry("public"),
         entry("ana", acl=frozenset({"user:ana"})),
         entry("staff", acl=frozenset({"group:staff", "user:bo"})),
         entry("foreign", tenant="other"),
         entry("quoted", tenant='default",[],'),
     )
-    assert found(index, "words") == ["public"]
-    assert found(index, "words", scope=Scope(user="ana")) == ["ana", "public"]
-    assert found(index, "words", scope=Scope(user="bo")) == ["public", "staff"]
-    assert found(index, "words", scope=Scope(groups=frozenset({"staff"}))) == ["public", "staff"]
-    assert found(index, "words", scope=Scope(user="group:staff")) == ["public"]
-    assert found(index, "words", scope=Scope(tenant="other", user="ana")) == ["foreign"]
-    assert found(index, "words", scope=Scope(tenant="absent")) == []
+    assert found(any_index, "words") == ["public"]
+    assert found(any_index, "words", scope=Scope(user="ana")) == ["ana", "public"]
+    assert found(any_index, "words", scope=Scope(user="bo")) == ["public", "staff"]
+    assert found(any_index, "words", scope=Scope(groups=frozenset({"staff"}))) == [
+        "public",
+        "staff",
+    ]
+    assert found(any_index, "words", scope=Scope(user="group:staff")) == ["public"]
+    assert found(any_index, "words", scope=Scope(tenant="other", user="ana")) == ["foreign"]
+    assert found(any_index, "words", scope=Scope(tenant="absent")) == []
 
 
-def test_metadata_and_access_lists_of_any_size(index: LexicalIndex) -> None:
+def test_metadata_and_access_lists_of_any_size(any_index: LexicalIndex) -> None:
     tags = tuple(f"tag{i}" for i in range(20_000))
     everyone = frozenset(f"user:{i}" for i in range(20_000))
     name = "n" * 70_000
     fill(
-        index,
+        any_index,
         entry("large", metadata={"tags": tags, "n": 1, name: "x" * 70_000}),
         entry("small", metadata={"n": 1, name: 2, "tags": ("tag1",)}),
         entry("private", acl=everyone),
     )
     large = Condition(field="tags", operator="contains", value="tag19999")
-    assert found(index, "words", where=large) == ["large"]
-    assert found(index, "words", where=equals(n=1)) == ["large", "small"]
-    assert found(index, "words", where=equals(**{name: "x" * 70_000})) == ["large"]
-    assert found(index, "words", where=equals(**{name: 2})) == ["small"]
-    assert found(index, "words", where=equals(n=1), scope=Scope(tenant="other")) == []
-    assert found(index, "words", scope=Scope(user="7")) == ["large", "private", "small"]
-    index.delete_chunks(["large"])
-    index.commit()
-    assert found(index, "words", where=large) == []
+    assert found(any_index, "words", where=large) == ["large"]
+    assert found(any_index, "words", where=equals(n=1)) == ["large", "small"]
+    assert found(any_index, "words", where=equals(**{name: "x" * 70_000})) == ["large"]
+    assert found(any_index, "words", where=equals(**{name: 2})) == ["small"]
+    assert found(any_index, "words", where=equals(n=1), scope=Scope(tenant="other")) == []
+    assert found(any_index, "words", scope=Scope(user="7")) == ["large", "private", "small"]
+    any_index.delete_chunks(["large"])
+    any_index.commit()
+    assert found(any_index, "words", where=large) == []
 
 
-def test_field_names_that_begin_alike(index: LexicalIndex) -> None:
+def test_field_names_that_begin_alike(any_index: LexicalIndex) -> None:
     names = ["a", "ab", 'a"', 'a":', "a:", "ä", ""]
-    fill(index, *(entry(f"c{i}", metadata={name: i}) for i, name in enumerate(names)))
+    fill(any_index, *(entry(f"c{i}", metadata={name: i}) for i, name in enumerate(names)))
     for i, name in enumerate(names):
         present = Condition(field=name, operator=">=", value=0)
-        assert found(index, "words", where=present) == [f"c{i}"]
+        assert found(any_index, "words", where=present) == [f"c{i}"]
 
 
 # --- filters against the reference ---------------------------------------------------------------
@@ -374,7 +394,9 @@ scopes = st.builds(
 )
 
 
-@pytest.fixture(scope="module", params=[open_bm25, open_tantivy], ids=["bm25", "tantivy"])
+@pytest.fixture(
+    scope="module", params=[open_bm25, open_tantivy, open_sparse], ids=["bm25", "tantivy", "sparse"]
+)
 def filled(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[LexicalIndex, LexicalIndex]]:
@@ -419,7 +441,7 @@ def test_a_restricted_search_is_the_unrestricted_ranking_with_gaps(
     assert [(hit.chunk_id, hit.score) for hit in hits] == due[:k]
 
 
-@BOTH
+@EVERY
 def test_one_in_ten_thousand(opener: Open, tmp_path: Path) -> None:
     index = opener(tmp_path / "lexical")
     fill(
@@ -490,3 +512,65 @@ def test_a_killed_writer_leaves_whole_commits(tmp_path: Path, pause: float) -> N
     assert set(found(index, "equal")) == started
     assert found(index, f"number{done + 21}") == [f"c{done + 21}"]
     index.close()
+
+
+def suggesting(index: LexicalIndex) -> SuggestsTerms:
+    assert isinstance(index, SuggestsTerms)
+    return index
+
+
+def test_words_that_are_nearly_like_an_unknown_one(index: LexicalIndex) -> None:
+    fill(
+        index,
+        entry("a", "A disease of the proteins, and immunotherapy", title="Enzymes"),
+        entry("b", "Diseases again"),
+        entry("c", "Die Bücher der Bibliothek", language="de"),
+    )
+    asked = ["protein", "diseases", "enzyme", "the", "Buch", "protiens", "zebra", "你好"]
+    known = suggesting(index)
+    assert known.unknown(asked, scope=Scope()) == ["protiens", "zebra"]
+    for misspelt, meant in [
+        ("protiens", "a"),
+        ("diseses", "a"),
+        ("immunotherpy", "a"),
+        ("mmunotherapy", "a"),
+        ("enzymse", "a"),
+        ("Bibliotek", "c"),
+    ]:
+        [first, *_] = known.suggest(misspelt, scope=Scope())
+        assert meant in found(index, first)
+        assert known.unknown([first], scope=Scope()) == []
+    for word in ("zebra", "xyz", "pr0tein1", "", "two words", "你好"):
+        assert known.suggest(word, scope=Scope()) == []
+
+
+def test_words_of_chunks_out_of_sight_are_neither_known_nor_suggested(
+    index: LexicalIndex,
+) -> None:
+    fill(
+        index,
+        entry("secret", "the zeppelin project", acl=frozenset({"user:ana"})),
+        entry("other", "the zeppelins", tenant="other"),
+        entry("open", "a zapping tool", acl=frozenset({"user:ben"})),
+    )
+    known = suggesting(index)
+    for scope in (Scope(), Scope(user="ben"), Scope(tenant="none")):
+        assert known.unknown(["zeppelin"], scope=scope) == ["zeppelin"]
+        assert known.suggest("zepelin", scope=scope) == []
+    assert known.unknown(["zeppelin"], scope=Scope(user="ana")) == []
+    assert known.suggest("zepelin", scope=Scope(user="ana"))
+
+
+def test_words_that_are_deleted_are_forgotten(index: LexicalIndex) -> None:
+    fill(index, entry("a", "the zeppelin"), entry("b", "something else"))
+    known = suggesting(index)
+    assert known.suggest("zepelin", scope=Scope())
+    index.delete_chunks(["a"])
+    index.commit()
+    assert known.unknown(["zeppelin"], scope=Scope()) == ["zeppelin"]
+    assert known.suggest("zepelin", scope=Scope()) == []
+
+
+def test_an_empty_index_knows_nothing(index: LexicalIndex) -> None:
+    assert suggesting(index).unknown(["word"], scope=Scope()) == []
+    assert suggesting(index).suggest("word", scope=Scope()) == []

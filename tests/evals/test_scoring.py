@@ -1,4 +1,4 @@
-"""Metrics and intervals: equal to the reference, and right on cases done by hand."""
+"""Metrics: equal to the reference, and right on cases done by hand."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from ir_measures import R, nDCG
 
-from evals.results import bootstrap_mean, median
-from evals.retrieval import documents_of, score
-from ragmem import Hit, SearchResult, Trace
+from evals.beir_data import BeirData
+from evals.retrieval import COMPARED, RANKINGS, documents_of, evaluate, score
+from ragmem import Agent, Hit, SearchResult, Trace
 
 
 def a_hit(uri: str, score: float) -> Hit:
@@ -55,16 +55,19 @@ def test_means_equal_the_reference() -> None:
     assert np.mean(ours["recall@100"]) == pytest.approx(reference[R @ 100], abs=1e-9)
 
 
-def test_intervals_hold_the_mean_and_shrink_with_the_sample() -> None:
-    rng = np.random.default_rng(0)
-    small = bootstrap_mean(list(rng.normal(size=30)), seed=1)
-    large = bootstrap_mean(list(rng.normal(size=3000)), seed=1)
-    assert small.low < small.value < small.high
-    # The interval of a mean is about 2 * 1.96 / sqrt(n) wide.
-    assert small.high - small.low == pytest.approx(2 * 1.96 / np.sqrt(30), rel=0.3)
-    assert large.high - large.low == pytest.approx(2 * 1.96 / np.sqrt(3000), rel=0.1)
-    assert bootstrap_mean([0.5] * 9, seed=1) == bootstrap_mean([0.5] * 9, seed=2)
-
-
-def test_a_median_is_no_mean() -> None:
-    assert median([1.0, 2.0, 300.0], seed=0).value == 2.0
+def test_every_ranking_is_scored_and_compared(agent: Agent, data: BeirData) -> None:
+    metrics = evaluate(
+        agent, data, seed=0, progress=lambda *_: None, compared_by=("ndcg@10", "recall@5")
+    )
+    names = ("ndcg@10", "recall@2", "recall@5", "recall@10", "recall@100", "latency_ms_p50")
+    alone = {f"{ranking}.{name}" for ranking in RANKINGS for name in names}
+    compared = {
+        f"{ours}-{theirs}.{name}" for ours, theirs in COMPARED for name in ("ndcg@10", "recall@5")
+    }
+    assert metrics.keys() == alone | compared
+    for ours, theirs in COMPARED:
+        gain = metrics[f"{ours}-{theirs}.ndcg@10"]
+        expected = metrics[f"{ours}.ndcg@10"].value - metrics[f"{theirs}.ndcg@10"].value
+        assert gain.value == pytest.approx(expected)
+        assert gain.low <= gain.value <= gain.high
+        assert gain.n == len(data.queries)

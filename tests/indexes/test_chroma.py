@@ -13,7 +13,7 @@ import pytest
 
 from ragmem.errors import StoreCorrupt, StoreError, StoreMismatch
 from ragmem.filters import equals
-from ragmem.indexes import chroma
+from ragmem.indexes import chroma, chroma_reads
 from ragmem.indexes.chroma import ChromaIndex
 from ragmem.indexes.ranking import cosines_to
 from ragmem.types import PUBLIC, FloatMatrix, IndexEntry, Scope
@@ -110,7 +110,7 @@ def test_vectors_are_remembered_until_the_next_change(
 
     assert nearest() == ["a", "b"]
     with monkeypatch.context() as patched:
-        patched.delattr(chroma, "_vectors")
+        patched.delattr(chroma_reads, "vectors")
         assert nearest() == ["a", "b"], "no vector is read again"
     index.upsert(entries[:2], axes[[1, 0]])
     assert nearest() == ["b", "a"]

@@ -19,3 +19,12 @@ def test_cosines_of_any_lengths() -> None:
     rows = np.array([[2, 0], [0, 3], [-1, 0], [0, 0], [1, 1]], dtype=np.float32)
     vector = np.array([5, 0], dtype=np.float32)
     assert cosines(vector, rows).tolist() == pytest.approx([1, 0, -1, 0, 2**-0.5])
+
+
+def test_a_cosine_is_the_same_whatever_the_other_rows() -> None:
+    random = np.random.default_rng(0)
+    rows = random.normal(size=(500, 384)).astype(np.float32)
+    every = cosines(rows[0], rows)
+    for _ in range(20):
+        chosen = random.choice(500, size=random.integers(1, 60), replace=False)
+        assert cosines(rows[0], rows[chosen]).tolist() == every[chosen].tolist()

@@ -51,6 +51,24 @@ def test_the_real_model_is_that_of_sentence_transformers() -> None:
     assert OnnxEmbedder(folder).max_tokens == 254
 
 
+def test_the_embedding_is_the_mean_of_all_tokens_special_ones_included(tmp_path: Path) -> None:
+    import onnxruntime
+
+    folder = write_sentence_model(tmp_path / "tiny")
+    embedder = OnnxEmbedder(folder)
+    session = onnxruntime.InferenceSession(str(export(folder).graph))
+    # [CLS] the cat [SEP], and padding that counts nothing.
+    ids = np.array([[2, 5, 7, 3], [2, 7, 3, 0]], dtype=np.int32)
+    inputs = {"input_ids": ids, "attention_mask": (ids > 0).astype(np.int32)}
+
+    (tokens,) = session.run(["tokens"], inputs)
+
+    means = np.stack([tokens[0].mean(axis=0), tokens[1, :3].mean(axis=0)])
+    expected = means / np.linalg.norm(means, axis=1, keepdims=True)
+    assert np.allclose(embedder.embed_documents(["the cat", "cat"]), expected, atol=1e-5)
+    assert np.allclose(embedder.embed_tokens(["the cat"])[0].vectors, tokens[0, 1:3], atol=1e-5)
+
+
 def test_the_model_id_follows_weights_and_tokenizer(tmp_path: Path) -> None:
     folder = write_sentence_model(tmp_path / "tiny")
     before = OnnxEmbedder(folder).model_id
@@ -79,7 +97,7 @@ def test_an_older_or_unfinished_conversion_is_made_again(tmp_path: Path) -> None
     folder = write_sentence_model(tmp_path / "tiny")
     graph = export(folder).graph
     record = graph.parent / "export.json"
-    record.write_text(record.read_text().replace('"format": 1', '"format": 0'))
+    record.write_text(record.read_text().replace('"format": 2', '"format": 1'))
     graph.unlink()
     (folder / ".ragmem-onnx.partial").mkdir()
 

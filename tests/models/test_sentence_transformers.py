@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tiny_models import write_cross_encoder, write_sentence_model
+from tiny_models import write_cross_encoder, write_sentence_model, write_sparse_encoder
 
 from ragmem.errors import ModelError, ModelUnavailable
 from ragmem.models.sentence_transformers import CrossEncoderReranker, SentenceTransformersEmbedder
@@ -71,6 +72,56 @@ def test_a_classifier_is_no_reranker(tmp_path: Path) -> None:
 
     with pytest.raises(ModelError, match="3 scores"):
         CrossEncoderReranker(folder, device="cpu").rerank("what?", [hit("a cat")])
+
+
+@pytest.mark.parametrize("write", [write_sentence_model, write_sparse_encoder])
+def test_a_model_that_was_not_trained_to_score_is_no_reranker(
+    write: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    reranker = CrossEncoderReranker(write(tmp_path / "other"), device="cpu")
+
+    with pytest.raises(ModelError, match="is no cross-encoder"):
+        reranker.rerank("what?", [hit("a cat")])
+
+
+def test_damaged_weights_are_named(tmp_path: Path) -> None:
+    folder = write_cross_encoder(tmp_path / "cross")
+    weights = folder / "model.safetensors"
+    whole = weights.read_bytes()
+
+    for damaged in (whole[:5000], b"no weights"):
+        weights.write_bytes(damaged)
+        with pytest.raises(ModelError, match=f"{folder} cannot be loaded"):
+            CrossEncoderReranker(folder, device="cpu").rerank("what?", [hit("a cat")])
+
+
+def test_weights_of_another_shape_are_named(tmp_path: Path) -> None:
+    folder = write_cross_encoder(tmp_path / "cross")
+    config = folder / "config.json"
+    config.write_text(
+        config.read_text().replace('"intermediate_size": 64', '"intermediate_size": 48')
+    )
+
+    with pytest.raises(ModelError, match=f"{folder} cannot be loaded"):
+        CrossEncoderReranker(folder, device="cpu").rerank("what?", [hit("a cat")])
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ModelUnavailable, match=f"there is no folder {tmp_path / 'nothing'}"):
+        CrossEncoderReranker(tmp_path / "nothing").rerank("what?", [hit("a cat")])
+
+
+def test_many_hits_in_batches_score_as_each_alone(tmp_path: Path) -> None:
+    reranker = CrossEncoderReranker(write_cross_encoder(tmp_path / "cross"), device="cpu")
+    hits = [hit("a cat " * (1 + number % 9)) for number in range(70)]
+
+    scores = reranker.rerank("what?", hits)
+
+    assert len(scores) == 70
+    for number in (0, 31, 32, 69):
+        assert reranker.rerank("what?", [hits[number]])[0] == pytest.approx(
+            scores[number], abs=1e-5
+        )
 
 
 def test_a_reranker_that_is_not_here_names_the_command() -> None:

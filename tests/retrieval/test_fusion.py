@@ -9,11 +9,13 @@ from hypothesis import strategies as st
 from ragmem.errors import UsageError
 from ragmem.retrieval.fusion import (
     Fusion,
+    FusionMethod,
     ScoreList,
     distribution_based,
     fuse,
     ranked,
     reciprocal_rank,
+    unseen_score,
 )
 from ragmem.retrieval.fusion import min_max_convex as convex
 
@@ -115,3 +117,57 @@ def test_distribution_based_scores_stand_within_three_deviations() -> None:
 def test_an_unknown_fusion_is_refused() -> None:
     with pytest.raises(UsageError, match="known are min_max_convex"):
         fuse([], method="best")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("method", ["min_max_convex", "distribution_based", "reciprocal_rank"])
+def test_a_list_measured_by_the_scores_of_all_keeps_the_fused_scores(method: FusionMethod) -> None:
+    dense = ranked({"a": 0.9, "b": 0.7, "c": 0.5, "d": 0.1})
+    lexical = ranked({"b": 9.0, "c": 3.0, "e": 1.0})
+    every = fuse(
+        [
+            ScoreList(name="dense", scores=dense, weight=0.6),
+            ScoreList(name="lexical", scores=lexical, weight=0.4, floor=0.0),
+        ],
+        method=method,
+    )
+    some = fuse(
+        [
+            ScoreList(name="dense", scores={"b": 0.7, "c": 0.5}, weight=0.6, scale=dense),
+            ScoreList(name="lexical", scores={"c": 3.0}, weight=0.4, floor=0.0, scale=lexical),
+        ],
+        method=method,
+    )
+    assert some.scores.keys() == {"b", "c"}
+    assert some.scores["c"] == every.scores["c"]
+
+
+def test_scores_outside_the_scale_keep_their_order() -> None:
+    lists = [ScoreList(name="dense", scores={"a": 3.0, "b": 1.0}, weight=1.0, scale={"c": 2.0})]
+    assert fuse(lists, method="min_max_convex").scores == {"a": 2.0, "b": 0.0}
+
+
+@pytest.mark.parametrize("method", ["min_max_convex", "distribution_based", "reciprocal_rank"])
+def test_no_chunk_beyond_the_lists_scores_more_than_the_threshold(method: FusionMethod) -> None:
+    every = {
+        "dense": ranked({"a": 0.9, "b": 0.7, "c": 0.5, "d": 0.4, "e": 0.3}),
+        "lexical": ranked({"b": 9.0, "a": 6.0, "d": 5.0, "c": 3.0}),
+    }
+    whole = [
+        ScoreList(name="dense", scores=every["dense"], weight=0.6),
+        ScoreList(name="lexical", scores=every["lexical"], weight=0.4, floor=0.0),
+    ]
+    cut = [
+        ScoreList(
+            name=each.name,
+            scores={key: score for key, score in each.scores.items() if key in ("a", "b")},
+            weight=each.weight,
+            floor=each.floor,
+            scale=each.scores,
+            unseen=each.scores["b" if each.name == "dense" else "a"],
+        )
+        for each in whole
+    ]
+    beyond = unseen_score(cut, method=method)
+    assert beyond is not None
+    assert all(fuse(whole, method=method).scores[key] <= beyond for key in "cde")
+    assert unseen_score(whole, method=method) is None

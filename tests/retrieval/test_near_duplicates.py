@@ -5,7 +5,12 @@ import random
 import pytest
 
 from ragmem.ingestion.signing import sign
-from ragmem.retrieval.near_duplicates import agreement, near_duplicates, repeats
+from ragmem.retrieval.near_duplicates import (
+    ShownPassages,
+    agreement,
+    near_duplicates,
+    repeats,
+)
 from ragmem.types import Chunk, StoredChunk
 
 
@@ -98,3 +103,19 @@ def test_groups_hold_what_is_alike() -> None:
     signatures = {key: sign(" ".join(text)) for key, text in texts.items()}
     assert near_duplicates(signatures) == [["a", "b", "c"]]
     assert near_duplicates({}) == []
+
+
+def test_shown_passages_name_the_first_that_is_repeated() -> None:
+    shown = ShownPassages()
+    texts = [" ".join(words(60, seed=seed)) for seed in range(40)]
+    assert shown.repeated_by(stored(texts[0])) is None
+    for number, text in enumerate(texts):
+        shown.add(stored(text, document=f"d{number}"))
+    shown.add(stored("too short to tell", document="short"))
+    shown.add(stored(texts[7], document="again"))
+    for number, text in enumerate(texts):
+        before = shown.repeated_by(stored(text, document="new"))
+        assert before is not None
+        assert before.document_id == f"d{number}"
+    assert shown.repeated_by(stored(" ".join(words(60, seed=99)), document="new")) is None
+    assert shown.repeated_by(stored("too short to tell", document="new")) is None

@@ -16,7 +16,7 @@ def hit(text: str, *, fused: float = 0.5, title: str = "", context: str = "") ->
         text=text,
         start=0,
         end=len(text),
-        score=0.0,
+        score=fused,
         scores={"fused": fused},
         context=context,
     )

@@ -1,0 +1,1 @@
+"""What each technique is worth: alone, taken away, and all together."""

@@ -1,0 +1,180 @@
+"""Which chunks hold which names, as hashes: no name can be read out of the table.
+
+The hash includes the tenant, so that one tenant's names never meet another's. What a name is
+belongs to `ragmem.chunking.names`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, text
+
+from ragmem.filters import Filter, admits
+from ragmem.store.insert import batches
+from ragmem.store.metadata import from_json
+from ragmem.store.schema import chunk_names, chunks, documents
+from ragmem.types import Scope
+
+MOST_TITLED = 64
+"""So many chunks under one title are looked at."""
+MOST_LINKED = 20
+"""A name that more chunks mention links none of them to each other."""
+MOST_MENTIONS = 200
+"""Mentions of a name are counted up to here."""
+
+_TITLED, _MENTIONED = 0, 1
+_KEYS_A_STATEMENT = 5000
+_NAMES_A_STATEMENT = 200  # SQLite joins at most 500 by UNION
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedChunk:
+    """A chunk and the names it holds.
+
+    Attributes:
+        titled: what its title names.
+        mentioned: what its text mentions beside that.
+    """
+
+    chunk_id: str
+    titled: Collection[str]
+    mentioned: Collection[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holders:
+    """The chunks that hold a name, as far as they are looked at: documents by chunk id.
+
+    Attributes:
+        titled: those whose title it is, at most `MOST_TITLED`.
+        mentioning: those that mention it; none where they are more than `MOST_LINKED`.
+        mentions: how many chunks of the tenant mention it, counted up to `MOST_MENTIONS` where it
+            is a title.
+    """
+
+    titled: Mapping[str, str]
+    mentioning: Mapping[str, str]
+    mentions: int
+
+
+def put_names(connection: Connection, named: Iterable[NamedChunk], *, tenant: str) -> None:
+    """Keep the names of chunks that have none yet; they go when the chunks go."""
+    rows = [
+        {"name": key, "role": role, "chunk_id": each.chunk_id}
+        for each in named
+        for role, names in ((_TITLED, each.titled), (_MENTIONED, each.mentioned))
+        for key in {_key(tenant, name) for name in names}
+    ]
+    if rows:
+        connection.execute(insert(chunk_names), rows)
+
+
+def titles_among(connection: Connection, names: Collection[str], *, tenant: str) -> set[str]:
+    """Those of these names that are a title of a chunk of the tenant."""
+    by_key = {_key(tenant, name): name for name in names}
+    found: set[str] = set()
+    for batch in batches(sorted(by_key), size=_KEYS_A_STATEMENT):
+        listed = ", ".join(f"({key})" for key in batch)
+        query = text(
+            f"WITH wanted(name) AS (VALUES {listed}) SELECT name FROM wanted WHERE EXISTS "
+            "(SELECT 1 FROM chunk_names c WHERE c.name = wanted.name AND c.role = :role)"
+        )
+        found.update(by_key[key] for key in connection.execute(query, {"role": _TITLED}).scalars())
+    return found
+
+
+def read_holders(
+    connection: Connection, names: Collection[str], *, scope: Scope, where: Filter | None
+) -> dict[str, Holders]:
+    """By name, the chunks that hold it, the scope sees and the filter admits."""
+    by_key = {_key(scope.tenant, name): name for name in names}
+    keys = sorted(by_key)
+    titled = _first_chunks(connection, keys, _TITLED, most=MOST_TITLED)
+    mentioning = _first_chunks(connection, keys, _MENTIONED, most=MOST_LINKED + 1)
+    counts = {key: len(chunk_ids) for key, chunk_ids in mentioning.items()}
+    frequent = [key for key, count in counts.items() if count > MOST_LINKED]
+    counts |= _count_mentions(connection, [key for key in frequent if key in titled])
+    for key in frequent:
+        del mentioning[key]
+    looked_at = {each for held in (titled, mentioning) for ids in held.values() for each in ids}
+    admitted = _admitted(connection, sorted(looked_at), scope=scope, where=where)
+
+    def owners(chunk_ids: Sequence[str]) -> dict[str, str]:
+        return {each: admitted[each] for each in chunk_ids if each in admitted}
+
+    return {
+        by_key[key]: Holders(
+            titled=owners(titled.get(key, ())),
+            mentioning=owners(mentioning.get(key, ())),
+            mentions=counts.get(key, 0),
+        )
+        for key in keys
+        if key in titled or key in mentioning
+    }
+
+
+def _first_chunks(
+    connection: Connection, keys: Sequence[int], role: int, *, most: int
+) -> dict[int, list[str]]:
+    """By name, its first chunks in the order of their ids; more than `most` are never read."""
+    one = "SELECT name, chunk_id FROM chunk_names WHERE name = {key} AND role = :role"
+    found: dict[int, list[str]] = {}
+    for key, chunk_id in _of_each(
+        connection, f"{one} ORDER BY chunk_id LIMIT :most", keys, role=role, most=most
+    ):
+        found.setdefault(key, []).append(chunk_id)
+    return found
+
+
+def _count_mentions(connection: Connection, keys: Sequence[int]) -> dict[int, int]:
+    one = "SELECT name FROM chunk_names WHERE name = {key} AND role = :role LIMIT :most"
+    counted = f"SELECT CAST({{key}} AS BIGINT), count(*) FROM ({one}) AS some"
+    return dict(_of_each(connection, counted, keys, role=_MENTIONED, most=MOST_MENTIONS))
+
+
+def _of_each(
+    connection: Connection, statement: str, keys: Sequence[int], *, role: int, most: int
+) -> list[tuple[int, Any]]:
+    """The rows of a statement for each name, many names at once.
+
+    Text, because composing so many statements takes longer than running them; the names in it are
+    whole numbers made here.
+    """
+    rows: list[tuple[int, Any]] = []
+    for batch in batches(keys, size=_NAMES_A_STATEMENT):
+        parts = (f"SELECT * FROM ({statement.format(key=key)}) AS of_one" for key in batch)
+        query = text(" UNION ALL ".join(parts))
+        found = connection.execute(query, {"role": role, "most": most})
+        rows += [(row[0], row[1]) for row in found]
+    return rows
+
+
+def _admitted(
+    connection: Connection, chunk_ids: Sequence[str], *, scope: Scope, where: Filter | None
+) -> Mapping[str, str]:
+    """Those of these chunks that the scope sees and the filter admits, with their documents."""
+    found: dict[str, str] = {}
+    judged: dict[str, bool] = {}
+    for batch in batches(chunk_ids):
+        owners = connection.execute(
+            select(chunks.c.id, chunks.c.document_id).where(chunks.c.id.in_(batch))
+        )
+        found |= {row.id: row.document_id for row in owners}
+    for batch in batches(sorted(set(found.values()))):
+        query = select(
+            documents.c.id, documents.c.tenant, documents.c.acl, documents.c.metadata
+        ).where(documents.c.id.in_(batch))
+        for row in connection.execute(query).mappings():
+            judged[row["id"]] = scope.sees(
+                tenant=row["tenant"], acl=frozenset(row["acl"])
+            ) and admits(where, from_json(row["metadata"]))
+    return {chunk_id: owner for chunk_id, owner in found.items() if judged[owner]}
+
+
+def _key(tenant: str, name: str) -> int:
+    digest = hashlib.blake2b(f"{tenant}\0{name}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big", signed=True)
