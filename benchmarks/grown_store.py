@@ -1,9 +1,10 @@
 """Makes a store of any size without embedding every chunk: real chunks, then altered copies.
 
-A copy has its vector jittered, and part of its words replaced by words drawn from the whole text,
-so that both indexes meet as many different vectors and as long postings as a real store of that
-size would give them. Everything goes through the store's tables, and the indexes are built from
-them as `ragmem reindex` does it.
+A copy has its vector jittered, and part of its words replaced by words drawn from all texts, so
+that the indexes meet as many different vectors and as long postings as a real store of that size
+would give them; its title is a longer one, and its signature is drawn, so that it is nobody's
+near-duplicate. Rows are written many at a time; the indexes are built from them as
+`ragmem reindex` does it.
 """
 
 from __future__ import annotations
@@ -12,30 +13,37 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 from figures import tell
+from sqlalchemy import Table, insert
 
 from ragmem import Settings
 from ragmem.app import Parts
-from ragmem.store.chunks import replace_chunks, text_hash_of
+from ragmem.chunking.names import names_in, title_names
+from ragmem.store.chunks import chunk_ids_of, text_hash_of
+from ragmem.store.clock import utc_now
 from ragmem.store.document_uris import document_id_of
-from ragmem.store.documents import put_document
 from ragmem.store.embeddings import put_embeddings
 from ragmem.store.index_id import claim_indexes
 from ragmem.store.index_ops import append_rebuild
+from ragmem.store.names import NamedChunk, put_names
+from ragmem.store.schema import chunks as chunk_rows
+from ragmem.store.schema import document_uris, documents, signatures
 from ragmem.store.store import Store, open_store, settle_stamp
-from ragmem.types import PUBLIC, Chunk, Document, FloatMatrix, FloatVector, ParsedDocument
+from ragmem.types import PUBLIC, Chunk, FloatMatrix, FloatVector, ParsedDocument, TextDocument
 
 RESTRICTED = frozenset({"group:staff"})
 """The access list of every fourth document."""
 
-_FORMAT = 3
+_FORMAT = 4
 _REPLACED_WORDS = 0.3
 _JITTER = 0.6  # the length of what is added to a vector of length one
+_SIGNATURE_BYTES = 512
+_TENANT = "default"
 _DOCUMENTS_A_TRANSACTION = 1000
 _TOLD_EVERY = 25 * 2048  # the indexer tells of batches of 2,048
 
@@ -44,18 +52,21 @@ _TOLD_EVERY = 25 * 2048  # the indexer tells of batches of 2,048
 class Grown:
     """One document of one chunk, with its vector."""
 
-    document: Document
+    number: int
+    title: str
     chunk: Chunk
     vector: FloatVector
+    signature: bytes
 
 
-def grown_store(texts: Sequence[str], *, chunks: int, cache: Path) -> Path:
+def grown_store(texts: Sequence[TextDocument], *, chunks: int, cache: Path) -> Path:
     """The folder of a store of so many chunks, one a document; built where it is not there yet.
 
     Document n has the metadata `half` (n % 2), `hundredth` (n % 100) and `ten_thousandth`. What a
     build that was cut off has written is used again; a million chunks take hours.
     """
-    key = hashlib.sha256(json.dumps([_FORMAT, *texts]).encode()).hexdigest()[:12]
+    named = [[each.title, each.text] for each in texts]
+    key = hashlib.sha256(json.dumps([_FORMAT, *named]).encode()).hexdigest()[:12]
     folder = cache / f"{key}-{chunks}"
     rows, done = folder / "rows-written", folder / "grown"
     if done.exists():
@@ -83,56 +94,43 @@ def _tell_progress(done: int, total: int) -> None:
         tell(f"  {done:,} of {total:,}")
 
 
-def _seeds(parts: Parts, texts: Sequence[str], cached: Path) -> tuple[list[str], FloatMatrix]:
-    """The chunks of the texts and their vectors."""
+def _seeds(
+    parts: Parts, texts: Sequence[TextDocument], cached: Path
+) -> tuple[list[tuple[str, Chunk]], FloatMatrix]:
+    """The chunks of the texts with the titles of these, and their vectors."""
     found = [
-        chunk.text
-        for text in texts
-        for chunk in parts.chunker.chunk(ParsedDocument(text=text, text_format="plain"))
+        (each.title, chunk)
+        for each in texts
+        for chunk in parts.chunker.chunk(
+            ParsedDocument(text=each.text, title=each.title, text_format="plain")
+        )
     ]
     if not cached.exists():
         tell(f"embedding {len(found):,} chunks ...")
-        np.save(cached, parts.embedder.embed_documents(found))
+        np.save(cached, parts.embedder.embed_documents([each.embedded_text for _, each in found]))
     return found, np.load(cached)
 
 
-def _grow(seeds: Sequence[str], vectors: FloatMatrix) -> Iterator[Grown]:
+def _grow(seeds: Sequence[tuple[str, Chunk]], vectors: FloatMatrix) -> Iterator[Grown]:
     """The seeds, then altered copies without end."""
     random = np.random.default_rng(0)
-    vocabulary = np.array(" ".join(seeds).split())  # frequent words as often as they occur
+    # Frequent words as often as they occur.
+    vocabulary = np.array(" ".join(chunk.text for _, chunk in seeds).split())
     noise = _JITTER / vectors.shape[1] ** 0.5
     for number in range(2**40):
         row = number % len(seeds)
-        text, vector = seeds[row], vectors[row]
+        (title, chunk), vector = seeds[row], vectors[row]
+        text, context = chunk.text, chunk.context
         if number >= len(seeds):
             words = np.array(text.split(), dtype=vocabulary.dtype)
             replaced = random.random(len(words)) < _REPLACED_WORDS
             words[replaced] = random.choice(vocabulary, int(replaced.sum()))
             text = f"{' '.join(words)} {number}"
+            title = context = f"{title} {random.choice(vocabulary)}" if title else ""
             vector = vector + random.normal(scale=noise, size=vector.shape)
             vector = (vector / np.linalg.norm(vector)).astype(np.float32)
-        yield Grown(_document(number, text), Chunk(start=0, end=len(text), text=text), vector)
-
-
-def _document(number: int, text: str) -> Document:
-    uri = f"bench:{number}"
-    return Document(
-        id=document_id_of(tenant="default", uri=uri),
-        uri=uri,
-        text=text,
-        text_format="plain",
-        title="",
-        pages=(),
-        language="en",
-        media_type="text/plain",
-        metadata={
-            "half": number % 2,
-            "hundredth": number % 100,
-            "ten_thousandth": number % 10_000,
-        },
-        tenant="default",
-        acl=RESTRICTED if number % 4 == 0 else PUBLIC,
-    )
+        altered = replace(chunk, text=text, start=0, end=len(text), context=context)
+        yield Grown(number, title, altered, vector, random.bytes(_SIGNATURE_BYTES))
 
 
 def _write_all(folder: Path, parts: Parts, grown: Iterator[Grown]) -> None:
@@ -147,13 +145,72 @@ def _write_all(folder: Path, parts: Parts, grown: Iterator[Grown]) -> None:
 
 
 def _write(store: Store, batch: Sequence[Grown], model_id: str) -> None:
-    with store.writing() as connection:
-        put_embeddings(
-            connection,
-            model_id=model_id,
-            text_hashes=[text_hash_of(each.chunk.embedded_text) for each in batch],
-            vectors=np.stack([each.vector for each in batch]),
+    """What `put_document`, `put_signature`, `replace_chunks` and `name_chunks` write for each."""
+    rows: dict[Table, list[dict[str, object]]] = {}
+    names, hashes = [], []
+    for each in batch:
+        document, place, chunk = _rows(each)
+        for table, row in ((documents, document), (document_uris, place), (chunk_rows, chunk)):
+            rows.setdefault(table, []).append(row)
+        signature = {"document_id": document["id"], "signature": each.signature}
+        rows.setdefault(signatures, []).append(signature)
+        titled, mentioned = title_names(each.title), names_in(each.chunk.text)
+        names.append(
+            NamedChunk(chunk_id=str(chunk["id"]), titled=titled, mentioned=mentioned - titled)
         )
-        for each in batch:
-            put_document(connection, each.document, content_hash="")
-            replace_chunks(connection, each.document.id, [each.chunk])
+        hashes.append(str(chunk["text_hash"]))
+    vectors = np.stack([each.vector for each in batch])
+    with store.writing() as connection:
+        for table, values in rows.items():
+            connection.execute(insert(table), values)
+        put_names(connection, names, tenant=_TENANT)
+        put_embeddings(connection, model_id=model_id, text_hashes=hashes, vectors=vectors)
+
+
+def _rows(grown: Grown) -> tuple[dict[str, object], dict[str, object], dict[str, object]]:
+    """The rows of a document, of its URI and of its chunk."""
+    number, chunk, now = grown.number, grown.chunk, utc_now()
+    uri = f"bench:{number}"
+    document_id = document_id_of(tenant=_TENANT, uri=uri)
+    metadata = {
+        "half": number % 2,
+        "hundredth": number % 100,
+        "ten_thousandth": number % 10_000,
+    }
+    document = {
+        "id": document_id,
+        "tenant": _TENANT,
+        "uri": uri,
+        "title": grown.title,
+        "text": chunk.text,
+        "text_format": "plain",
+        "pages": [],
+        "language": "en",
+        "media_type": "text/plain",
+        "metadata": metadata,
+        "acl": sorted(RESTRICTED if number % 4 == 0 else PUBLIC),
+        "content_key": "",
+        "created_at": now,
+        "updated_at": now,
+    }
+    place = {
+        "id": document_id,
+        "document_id": document_id,
+        "uri": uri,
+        "metadata": metadata,
+        "content_hash": "",
+    }
+    row = {
+        "id": chunk_ids_of(document_id, [chunk])[0],
+        "document_id": document_id,
+        "position": 0,
+        "start": chunk.start,
+        "end": chunk.end,
+        "page": None,
+        "tokens": chunk.tokens,
+        "heading_path": [],
+        "context": chunk.context,
+        "text": chunk.text,
+        "text_hash": text_hash_of(chunk.embedded_text),
+    }
+    return document, place, row

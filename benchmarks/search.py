@@ -32,7 +32,7 @@ from figures import (
 from grown_store import RESTRICTED, grown_store
 from texts import questions_from, read_texts
 
-from ragmem import Agent, Filter, Scope, equals
+from ragmem import Agent, Filter, Scope, TextDocument, equals
 
 Ranking = Literal["lexical", "dense", "fused", "default"]
 EVERYTHING = Scope(groups=frozenset(name.removeprefix("group:") for name in RESTRICTED))
@@ -83,13 +83,13 @@ def main() -> None:
     questions = questions_from(held_out, count=options.questions)
     figures = []
     for chunks in options.chunks:
-        folder = in_fresh_process(build, [each.text for each in texts], chunks, options.cache)
+        folder = in_fresh_process(build, texts, chunks, options.cache)
         figures += in_fresh_process(measure, folder, questions, chunks)
     figures += laws(figures, options.chunks)
     show("search", figures, as_json=options.as_json)
 
 
-def build(texts: Sequence[str], chunks: int, cache: Path) -> Path:
+def build(texts: Sequence[TextDocument], chunks: int, cache: Path) -> Path:
     """The store's folder."""
     return grown_store(texts, chunks=chunks, cache=cache)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import gzip
 import json
 import lzma
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -37,6 +37,15 @@ class BeirData:
     corpus: tuple[CorpusDocument, ...]
     queries: dict[str, str]
     qrels: dict[str, dict[str, int]]
+
+    def asking(self, query_ids: Iterable[str]) -> BeirData:
+        """The same corpus with these questions alone."""
+        kept = list(query_ids)
+        return BeirData(
+            corpus=self.corpus,
+            queries={query_id: self.queries[query_id] for query_id in kept},
+            qrels={query_id: self.qrels[query_id] for query_id in kept},
+        )
 
 
 def read_beir(folder: Path, *, split: str = "test") -> BeirData:

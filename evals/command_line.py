@@ -34,9 +34,7 @@ StoreFolder = Annotated[
 
 def first_questions(data: BeirData, limit: int | None) -> BeirData:
     """The same corpus with only the first questions."""
-    queries = dict(list(data.queries.items())[:limit])
-    qrels = {query_id: data.qrels[query_id] for query_id in queries}
-    return BeirData(corpus=data.corpus, queries=queries, qrels=qrels)
+    return data.asking(list(data.queries)[:limit])
 
 
 def shown(settings: Settings) -> dict[str, object]:

@@ -35,6 +35,8 @@ SEARCH_ONLY = frozenset(
         "enlarge_sentences",
         "feedback_weight",
         "fusion",
+        "graph",
+        "graph_weight",
         "late_interaction_weight",
         "least_sufficiency",
         "listwise_passage_tokens",

@@ -143,7 +143,7 @@ class Agent:
         return self._answerer.stream(question, scope=_scope(user, scope), where=where)
 
     def reindex(self, *, on_progress: Callable[[int, int], None] | None = None) -> None:
-        """Build both indexes again from the stored documents, embedding nothing.
+        """Build every index again from the stored documents, embedding nothing.
 
         Args:
             on_progress: called with chunks indexed and chunks in all.

@@ -110,7 +110,7 @@ def _chat(parts: Parts) -> Finding:
 
 
 def _store(parts: Parts) -> Finding:
-    """Whether both indexes hold exactly the chunks of the database."""
+    """Whether every index holds exactly the chunks of the database."""
     try:
         store = open_store(parts.folder, url=parts.settings.database_url, read_only=True)
         try:
@@ -123,7 +123,7 @@ def _store(parts: Parts) -> Finding:
                 check_stamp(stamp, parts.stamp)
             if stored and not current:
                 raise StoreCorrupt(
-                    "an index is missing or is not the database's; the next opening builds both, "
+                    "an index is missing or is not the database's; the next opening builds all, "
                     f"or: ragmem reindex --store {parts.folder}"
                 )
             if pending:
@@ -138,12 +138,15 @@ def _store(parts: Parts) -> Finding:
     except RagmemError as error:
         return Finding(healthy=False, text=f"store {parts.folder}: {error}")
     return Finding(
-        healthy=True, text=f"store {parts.folder}: {len(stored)} chunks, the same in both indexes"
+        healthy=True, text=f"store {parts.folder}: {len(stored)} chunks, the same in every index"
     )
 
 
 def _compare(stored: set[str], parts: Parts) -> None:
-    for name, index in (("dense", parts.dense), ("lexical", parts.lexical)):
+    indexes = {"dense": parts.dense, "lexical": parts.lexical, "sparse": parts.sparse}
+    for name, index in indexes.items():
+        if index is None:
+            continue
         held = index.chunk_ids()
         if held != stored:
             raise StoreCorrupt(

@@ -90,7 +90,7 @@ def replay(
 def rebuild_indexes(
     store: Store, parts: Parts, *, on_progress: Callable[[int, int], None] | None = None
 ) -> None:
-    """Build both indexes again from the store, embedding nothing.
+    """Build every index again from the store, embedding nothing.
 
     The wish is noted first, so that a kill half way is finished at the next opening.
     """

@@ -270,7 +270,7 @@ class SparseEncoder(Protocol):
 
 
 class Index(Protocol):
-    """What dense and lexical index have in common: derived from the store, rebuilt at will.
+    """What all indexes have in common: derived from the store, rebuilt at will.
 
     Changes are visible to searches and safe on disk once `commit` has returned. Adding what is
     there and deleting what is not are no errors, so that replaying a change is safe.
@@ -338,7 +338,7 @@ class DenseIndex(Index, Protocol):
 
 
 class LexicalIndex(Index, Protocol):
-    """Finds chunks by the words they share with a text, scored by BM25."""
+    """Finds chunks by the terms they share with a text, weighed by BM25 or by a model."""
 
     def upsert(self, entries: Sequence[IndexEntry]) -> None:
         """Add or replace entries."""

@@ -51,7 +51,8 @@ class FirstLook:
 
     Attributes:
         vector: of the question itself.
-        scores: by stage name (`dense`, `lexical`, `fused`), by chunk id, best first.
+        scores: by stage name (`dense`, `lexical`, `fused`), by chunk id, best first; as many as the
+            settings say, however many hits are wanted.
         scope: who is asking.
     """
 

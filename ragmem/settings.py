@@ -8,10 +8,10 @@ from __future__ import annotations
 import os
 import tomllib
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ragmem.chunking.choosing import Chunking
@@ -63,7 +63,8 @@ class Settings(BaseSettings):
         semantic_percentile: the share of neighbouring sentences that `semantic` keeps together.
         contextual_headers: embed and index each chunk under its title and headings.
         late_chunking: read whole stretches of a document and pool each chunk's tokens; pays for
-            chunks much shorter than what the embedder reads, so `chunk_tokens` 0 is a quarter.
+            chunks much shorter than what the embedder reads, so `chunk_tokens` 0 is a quarter. Not
+            together with `write_context`.
         write_context: have the chat model write a sentence that places each chunk in its document,
             embedded and indexed with it: seconds a chunk, once.
         max_file_bytes: larger files are skipped, unread.
@@ -132,7 +133,7 @@ class Settings(BaseSettings):
     collapse_near_duplicates: bool = True
     question_sentences: bool = True
     graph: bool = True
-    graph_weight: float = Field(default=1.0, ge=0.0)
+    graph_weight: float = Field(default=0.7, ge=0.0)
     neighbours_weight: float = Field(default=0.35, ge=0.0)
     feedback_weight: float = Field(default=0.0, ge=0.0)
     enlarge: Literal["none", "sentences", "section"] = "none"
@@ -142,6 +143,16 @@ class Settings(BaseSettings):
     parse_workers: int = Field(default=2, ge=1)
     parse_timeout_seconds: float = Field(default=60.0, gt=0)
     parse_memory_bytes: int = Field(default=2**30, ge=2**26)
+
+    @model_validator(mode="after")
+    def _refuse_contradictions(self) -> Self:
+        if self.late_chunking and self.write_context:
+            # Chunks read together stand under the context of the first; no other's would be read.
+            raise PydanticCustomError(
+                "contradiction",
+                "late_chunking and write_context exclude each other: turn one of them off",
+            )
+        return self
 
 
 def load_settings(path: Path | None = None) -> Settings:
@@ -178,6 +189,8 @@ def _refuse_unknown_variables() -> None:
 
 def _explained(problem: ErrorDetails) -> str:
     name = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "contradiction":
+        return problem["msg"]
     if problem["type"] == "extra_forbidden":
         return f"{name} is no setting; known are {', '.join(sorted(Settings.model_fields))}"
     return f"{name} is {problem['input']!r}: {problem['msg']}"

@@ -365,8 +365,11 @@ class Stage:
     """One step of a search or an answer, as the trace shows it.
 
     Attributes:
-        name: `lexical`, `embed`, `dense`, `fused`, `read`, `reranked`, `pack`, `select`,
-            `generate`, `ground`, `quote`.
+        name: of a search, in this order: `understand`, `embed`, `lexical`, `dense` (`lexical.2`
+            for a further wording, `lexical.unfiltered` for what set the scale of a filtered list),
+            `fused`, the sources' (`sparse`, `graph`, `feedback`, `neighbours`), `combined`, `read`,
+            `reranked`, `enlarged`; of an answer then `pack`, `select`, `corrective` (after each
+            further search), `generate`, `ground`, `quote`.
         seconds: wall time.
         scores: by chunk id, what this stage gave, best first.
         details: settings and counts that explain the scores (weights, minima and maxima, tokens,
@@ -426,6 +429,11 @@ class Hit:
     other_uris: tuple[str, ...] = ()
     near_duplicates: tuple[str, ...] = ()
     matched: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+
+    @property
+    def text_in_context(self) -> str:
+        """What a model reads to score it."""
+        return f"{self.context}\n{self.text}" if self.context else self.text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 from fakes import HashEmbedder, LineChunker, TextParser
 from sqlalchemy import select
 
+from ragmem.chunking.names import names_in, title_names
 from ragmem.indexes.bm25 import RankBM25Index
 from ragmem.indexes.exact import ExactIndex
 from ragmem.ingestion.committing import GroupSizes
@@ -20,12 +21,26 @@ from ragmem.ingestion.signing import sign
 from ragmem.ingestion.sync import SyncEngine
 from ragmem.ingestion.tally import ProgressCallback
 from ragmem.ports import Chunker, Connector, Parser
-from ragmem.store.chunks import all_chunk_ids, chunk_ids_of, read_index_entries
+from ragmem.store.chunks import (
+    all_chunk_ids,
+    chunk_ids_of,
+    chunks_of_document,
+    read_index_entries,
+)
 from ragmem.store.document_uris import document_id_of, places_of
 from ragmem.store.documents import all_document_ids, read_documents_by_id
 from ragmem.store.jobs import Job, last_job
+from ragmem.store.names import name_key
 from ragmem.store.reader import StoreReader
-from ragmem.store.schema import chunks, document_uris, documents, embeddings, source_items, sources
+from ragmem.store.schema import (
+    chunk_names,
+    chunks,
+    document_uris,
+    documents,
+    embeddings,
+    source_items,
+    sources,
+)
 from ragmem.store.signatures import read_signatures
 from ragmem.store.sources import source_of
 from ragmem.store.store import Store, open_store
@@ -135,6 +150,7 @@ class Bench:
         """What holds whatever has happened."""
         self.check_indexes()
         self._check_documents()
+        self._check_names()
         self._check_items()
 
     def check_vectors(self) -> None:
@@ -170,6 +186,24 @@ class Bench:
                 (document.id, each) for each in expected
             }
             assert signatures.get(document.id, b"") == sign(document.text)
+
+    def _check_names(self) -> None:
+        """The names of each chunk are those that its text and its document's title hold."""
+        with self.store.reading() as connection:
+            rows = {tuple(row) for row in connection.execute(select(chunk_names))}
+            found = read_documents_by_id(connection, all_document_ids(connection))
+            texts = {each.id: chunks_of_document(connection, each.id) for each in found}
+        expected = set()
+        for document in found:
+            titled = title_names(document.title)
+            ids = chunk_ids_of(document.id, texts[document.id])
+            for chunk_id, chunk in zip(ids, texts[document.id], strict=True):
+                keys = [(0, name) for name in titled]
+                keys += [(1, name) for name in names_in(chunk.text) - titled]
+                expected |= {
+                    (name_key(document.tenant, name), role, chunk_id) for role, name in keys
+                }
+        assert rows == expected
 
     def _check_items(self) -> None:
         """Every item, of whichever source, stands for the document at its place."""

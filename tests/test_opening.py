@@ -154,7 +154,7 @@ def told(folder: Path, *, database_url: str | None = None) -> Finding:
 
 def test_the_checkup_tells_of_lost_indexes_and_makes_none(folder: Path) -> None:
     assert told(folder) == Finding(
-        healthy=True, text=f"store {folder}: 2 chunks, the same in both indexes"
+        healthy=True, text=f"store {folder}: 2 chunks, the same in every index"
     )
     shutil.rmtree(folder / "lexical")
     assert not told(folder).healthy

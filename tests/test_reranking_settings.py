@@ -1,14 +1,19 @@
-"""The settings that choose a closer look and further candidates, through a whole agent."""
+"""The settings that choose a closer look and further candidates, through a whole agent.
+
+What the real sparse encoder gives is `models/test_sparse_encoder`: loading torch takes seconds.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-from fakes import HashEmbedder
-from tiny_models import write_sentence_model, write_sparse_encoder
+from fakes import HashEmbedder, WordEncoder
+from tiny_models import write_sentence_model
 
 from ragmem import Agent, Replacements, Settings, StoreMismatch, TextDocument, UsageError
+from ragmem.checkup import examine
+from ragmem.indexes.sparse import SparseIndex
 from ragmem.parts import Parts
 from ragmem.types import SearchResult, Stage
 
@@ -29,12 +34,25 @@ def embedding_model(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="module")
-def sparse_model(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return str(write_sparse_encoder(tmp_path_factory.mktemp("tiny") / "splade"))
+def store(tmp_path_factory: pytest.TempPathFactory, embedding_model: str) -> Path:
+    """A store to be searched with other settings."""
+    folder = tmp_path_factory.mktemp("store")
+    with opened(folder, embedding_model=embedding_model) as agent:
+        agent.knowledge.add_texts(TEXTS)
+    return folder
+
+
+@pytest.fixture
+def _encoders(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any name is that of a sparse encoder."""
+    module = "ragmem.models.sparse_encoder"
+    monkeypatch.setattr(
+        f"{module}.SentenceTransformersSparseEncoder", lambda name: WordEncoder(model_id=name)
+    )
 
 
 def searched(agent: Agent) -> SearchResult:
-    return agent.knowledge.search("what is cold?")
+    return agent.knowledge.search("is the dog cold?")
 
 
 def stage_names(result: SearchResult) -> list[str]:
@@ -45,15 +63,14 @@ def reranked(result: SearchResult) -> Stage:
     return result.trace.stage("reranked")
 
 
-def test_late_interaction_and_diversity_by_setting(tmp_path: Path, embedding_model: str) -> None:
+def test_late_interaction_and_diversity_by_setting(store: Path, embedding_model: str) -> None:
     with opened(
-        tmp_path,
+        store,
         embedding_model=embedding_model,
         reranker="late_interaction",
         late_interaction_weight=0.25,
         diversity=0.5,
     ) as agent:
-        agent.knowledge.add_texts(TEXTS)
         result = searched(agent)
 
     stage = reranked(result)
@@ -71,10 +88,8 @@ def test_late_interaction_and_diversity_by_setting(tmp_path: Path, embedding_mod
         assert hit.score == pytest.approx(0.5 * part["relevance"] - 0.5 * part["similarity"])
 
 
-def test_diversity_without_a_reranker(tmp_path: Path, embedding_model: str) -> None:
-    with opened(tmp_path, embedding_model=embedding_model, reranker="none", diversity=0.2) as agent:
-        agent.knowledge.add_texts(TEXTS)
-
+def test_diversity_without_a_reranker(store: Path, embedding_model: str) -> None:
+    with opened(store, embedding_model=embedding_model, reranker="none", diversity=0.2) as agent:
         assert reranked(searched(agent)).details["reranker"] == "diversity"
 
 
@@ -88,34 +103,45 @@ def test_an_embedder_without_token_vectors_is_refused(tmp_path: Path) -> None:
         _ = parts.reranker
 
 
+@pytest.mark.usefixtures("_encoders")
 def test_the_sparse_index_follows_the_store_while_it_is_named(
-    tmp_path: Path, embedding_model: str, sparse_model: str
+    tmp_path: Path, embedding_model: str
 ) -> None:
     with opened(tmp_path, embedding_model=embedding_model) as agent:
         agent.knowledge.add_texts(TEXTS)
         assert "sparse" not in stage_names(searched(agent))
-    with opened(tmp_path, embedding_model=embedding_model, sparse_model=sparse_model) as agent:
+    with opened(tmp_path, embedding_model=embedding_model, sparse_model="splade") as agent:
         result = searched(agent)
         assert len(result.trace.stage("sparse").scores) == len(result.hits) == 2
     with opened(tmp_path, embedding_model=embedding_model) as agent:
         assert not (tmp_path / "sparse").exists()
         agent.knowledge.add_texts([TextDocument(uri="note:new", text="warm is not cold.")])
-    with opened(tmp_path, embedding_model=embedding_model, sparse_model=sparse_model) as agent:
+    with opened(tmp_path, embedding_model=embedding_model, sparse_model="splade") as agent:
         assert len(searched(agent).trace.stage("sparse").scores) == 3
         agent.knowledge.remove("note:cat")
         assert len(searched(agent).trace.stage("sparse").scores) == 2
 
 
-def test_another_sparse_model_needs_its_own_index(
-    tmp_path: Path, embedding_model: str, sparse_model: str
-) -> None:
-    other = str(write_sparse_encoder(tmp_path / "other", seed=1))
-    store = tmp_path / "store"
-    with opened(store, embedding_model=embedding_model, sparse_model=sparse_model) as agent:
+@pytest.mark.usefixtures("_encoders")
+def test_another_sparse_model_needs_its_own_index(tmp_path: Path, embedding_model: str) -> None:
+    with opened(tmp_path, embedding_model=embedding_model, sparse_model="splade") as agent:
         agent.knowledge.add_texts(TEXTS)
 
-    with opened(store, embedding_model=embedding_model, sparse_model=other) as agent:
-        with pytest.raises(StoreMismatch, match=r"made with splade.*ragmem reindex"):
+    with opened(tmp_path, embedding_model=embedding_model, sparse_model="other") as agent:
+        with pytest.raises(StoreMismatch, match=r"made with model splade.*ragmem reindex"):
             searched(agent)
         agent.reindex()
         assert searched(agent).trace.stage("sparse").scores
+
+
+@pytest.mark.usefixtures("_encoders")
+def test_the_checkup_compares_the_sparse_index_too(tmp_path: Path, embedding_model: str) -> None:
+    with opened(tmp_path, embedding_model=embedding_model, sparse_model="splade") as agent:
+        agent.knowledge.add_texts(TEXTS)
+    index = SparseIndex(tmp_path / "sparse", WordEncoder(model_id="splade"))
+    index.delete_chunks(list(index.chunk_ids())[:1])
+    index.close()
+    named = Settings(chat_model="", embedding_model=embedding_model, sparse_model="splade")
+    found = examine(tmp_path, settings=named)[-1]
+    assert not found.healthy
+    assert "the sparse index misses 1 chunks" in found.text

@@ -31,6 +31,7 @@ def test_a_file_wins_over_a_variable_and_that_over_the_default(
         ('fusion = "magic"\n', "fusion"),
         ("chunk_tokens = -3\n", "chunk_tokens"),
         ("not toml", "cannot be read"),
+        ("late_chunking = true\nwrite_context = true\n", "toml: late_chunking and write_con"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path: Path, content: str, message: str) -> None:

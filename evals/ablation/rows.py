@@ -40,8 +40,24 @@ _SPARSE_ENCODER = "prithivida/Splade_PP_en_v1"
 
 ROWS: tuple[Row, ...] = (
     Row(name=DEFAULT, base=None),
-    # Without its reranker the default is plain fusion.
-    Row(name=PLAIN, base=DEFAULT, overrides={"reranker": "none"}),
+    Row(
+        name=PLAIN,
+        base=DEFAULT,
+        overrides={
+            "graph": False,
+            "neighbours_weight": 0.0,
+            "question_sentences": False,
+            "reranker": "none",
+        },
+    ),
+    Row(name="default without graph", base=DEFAULT, overrides={"graph": False}),
+    Row(name="default without neighbours", base=DEFAULT, overrides={"neighbours_weight": 0.0}),
+    Row(
+        name="default without question sentences",
+        base=DEFAULT,
+        overrides={"question_sentences": False},
+    ),
+    Row(name="default without word features", base=DEFAULT, overrides={"reranker": "none"}),
     Row(name="default without headings", base=DEFAULT, overrides={"contextual_headers": False}),
     Row(
         name="default with near-duplicates",
@@ -50,6 +66,10 @@ ROWS: tuple[Row, ...] = (
     ),
     Row(name="plain + reciprocal rank", base=PLAIN, overrides={"fusion": "reciprocal_rank"}),
     Row(name="plain + distribution-based", base=PLAIN, overrides={"fusion": "distribution_based"}),
+    Row(name="plain + question sentences", base=PLAIN, overrides={"question_sentences": True}),
+    Row(name="plain + neighbours", base=PLAIN, overrides={"neighbours_weight": 0.35}),
+    Row(name="plain + graph", base=PLAIN, overrides={"graph": True}),
+    Row(name="plain + feedback", base=PLAIN, overrides={"feedback_weight": 0.5}),
     Row(name="plain + word features", base=PLAIN, overrides={"reranker": "features"}),
     Row(name="plain + late interaction", base=PLAIN, overrides={"reranker": "late_interaction"}),
     Row(name="plain + cross-encoder", base=PLAIN, overrides={"reranker": _CROSS_ENCODER}),
@@ -67,7 +87,16 @@ ROWS: tuple[Row, ...] = (
         )
         for technique in ("self_query", "multi_query", "hyde", "step_back", "decompose")
     ),
-    Row(name="plain + sentence chunks", base=PLAIN, overrides={"chunking": "sentences"}),
+    Row(
+        name="plain + sentence window",
+        base=PLAIN,
+        overrides={"chunking": "sentences", "enlarge": "sentences"},
+    ),
+    Row(
+        name="plain + small to big",
+        base=PLAIN,
+        overrides={"chunk_tokens": 63, "enlarge": "section"},
+    ),
     Row(name="plain + semantic chunks", base=PLAIN, overrides={"chunking": "semantic"}),
     Row(name="plain + late chunking", base=PLAIN, overrides={"late_chunking": True}),
     Row(

@@ -1,8 +1,9 @@
 """Blending again what a search found, with other weights, without searching again.
 
 A search is run once a question with neutral settings; its trace holds every list of scores that
-was blended. What reranking would do afterwards is left out here: this is for choosing, and what was
-chosen is judged by real searches.
+was blended. Two things are left out: what reranking would do afterwards, and that sources which
+start from the fused scores would propose otherwise under other weights. This is for choosing; what
+was chosen is judged by real searches.
 """
 
 from __future__ import annotations

@@ -163,7 +163,7 @@ def tuned_settings(
             for column in fold
             if settings == point
         ]
-        found = before if point == base else search(point, _only(data, held_out))
+        found = before if point == base else search(point, data.asking(held_out))
         after |= {name: found[name] for name in held_out}
     return Tuned(
         chosen=overrides(chosen, base),
@@ -196,11 +196,3 @@ def as_toml(values: Mapping[str, object]) -> str:
     """Settings as a TOML file, a line each; JSON's strings, numbers and lists are TOML's too."""
     lines = (f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in values.items())
     return "".join(f"{line}\n" for line in lines)
-
-
-def _only(data: BeirData, questions: list[str]) -> BeirData:
-    return BeirData(
-        corpus=data.corpus,
-        queries={name: data.queries[name] for name in questions},
-        qrels={name: data.qrels[name] for name in questions},
-    )

@@ -24,7 +24,7 @@ from ragmem.ports import ChatModel, Embedder
 from ragmem.retrieval.corrective import CorrectiveSearch, Judgement, ReadsMore
 from ragmem.retrieval.readers import DocumentReader
 from ragmem.retrieval.rewriting import RULES, Rewriter
-from ragmem.retrieval.search import Searcher
+from ragmem.retrieval.search import Searcher, check_question
 from ragmem.retrieval.terms import words
 from ragmem.retrieval.trace import TraceBuilder
 from ragmem.types import Answer, Citation, Hit, Message, Scope
@@ -99,7 +99,7 @@ class Answerer:
             The answer; `supported=False` and no citations where the documents do not hold one.
 
         Raises:
-            UsageError: the question is empty.
+            UsageError: the question is empty or no text.
             QuestionTooLong: it does not fit the model's context.
         """
         *_, last = self.stream(question, scope=scope, where=where)
@@ -120,9 +120,10 @@ class Answerer:
             Sentences, then one `AnswerEvent`; closing the iterator stops the model.
 
         Raises:
-            UsageError: the question is empty.
-            QuestionTooLong: it does not fit the model's context; raised by the call itself.
+            UsageError: the question is empty or no text; like the next, raised by the call itself.
+            QuestionTooLong: it does not fit the model's context.
         """
+        check_question(question)
         self._refuse_long(question)
         return self._events(question, scope, where)
 

@@ -1,4 +1,4 @@
-"""The words put before the chat model, and how untrusted text is kept apart from them.
+"""The words put before the chat model, and where untrusted text stands among them.
 
 Short on purpose: a small model reads slowly and is easily led astray. The parts that never change
 come first, so that an engine's prompt cache keeps them.
@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ragmem.models.neutralising import neutralise
 from ragmem.types import Message
 
 SYSTEM = (
@@ -21,9 +22,8 @@ SYSTEM = (
 NOT_FOUND = "The documents do not answer this question."
 """What is shown when nothing supports an answer."""
 
-_DELIMITER = re.compile(r"<(?=\s*/?\s*excerpts?\b)", re.IGNORECASE)
+_TAGS = ("excerpts", "excerpt")
 _NUMBER = re.compile(r"^\s*\[\d+\]\s*")
-_TEMPLATE = re.compile(r"<(?=\||/?s>|(?:start|end)_of_turn>)|\[(?=/?INST\])|(?<=\|)>")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,14 +54,5 @@ def without_label(sentence: str, excerpts: Sequence[Excerpt]) -> str:
     return text
 
 
-def neutralise(text: str) -> str:
-    """Defuse what could be taken for our delimiters or a chat template's control tokens.
-
-    The opening character of each becomes its full-width twin: readable, but no delimiter.
-    """
-    text = _DELIMITER.sub("＜", text)
-    return _TEMPLATE.sub(lambda found: {"<": "＜", "[": "［", ">": "＞"}[found[0]], text)
-
-
 def _line(text: str) -> str:
-    return " ".join(neutralise(text).split())
+    return " ".join(neutralise(text, tags=_TAGS).split())

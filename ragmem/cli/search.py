@@ -72,6 +72,7 @@ def _as_json(hit: Hit) -> dict[str, object]:
         "text": hit.text,
         "start": hit.start,
         "end": hit.end,
+        "matched": hit.matched,
         "page": hit.page,
         "score": hit.score,
         "scores": hit.scores,

@@ -189,7 +189,7 @@ def reindex(
     ] = False,
     settings: SettingsOption = None,
 ) -> None:
-    """Build both indexes again from the stored documents."""
+    """Build every index again from the stored documents."""
     from ragmem.app import Agent
     from ragmem.opening import embed_store_again
     from ragmem.settings import load_settings
@@ -206,4 +206,4 @@ def reindex(
         else:
             with Agent.open(store, settings=chosen, create=False) as agent:
                 agent.reindex(on_progress=show_progress)
-    print_text(f"{store}: both indexes are built again")
+    print_text(f"{store}: every index is built again")

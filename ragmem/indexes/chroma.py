@@ -12,12 +12,13 @@ Choices and what was measured (Chroma 1.5.9, 100,000 MiniLM vectors, two cores):
   admitted chunks: their vectors are read (18 ms a thousand), compared exactly (0.2 ms) and kept
   for the next search that may see the same: searches after the first cost nearly nothing, so this
   goes on beyond the 1,300 up to which it is quickest the first time. Many: more neighbours than
-  needed are fetched and the admitted ones kept (5 ms a thousand). Where that leaves too few, HNSW
-  itself is restricted to the admitted ids (45 ms for 100, 26 ms for 1,000, 12 ms for 5,000, 8 ms
-  for 10,000, 40 ms for 50,000). Recall@10 was 0.997 or more for every selectivity tried
-  (`benchmarks/index_recall.py`). Twice as many neighbours are fetched as should be needed, because
-  the far end of such a list is less exact: one and a half times as many cost a quarter less and
-  found 0.1% less of the best 100.
+  needed are fetched and the admitted ones kept (5 ms a thousand). Where that leaves too few, up to
+  15,000 are compared after all: of a million chunks, reading 10,000 takes 0.2 s once, and HNSW
+  restricted to their ids 90 ms each time. More than these are left to such a restricted search
+  (at 100,000 chunks 8 ms for 10,000 ids, 40 ms for 50,000). Recall@10 was 0.997 or more for every
+  selectivity tried (`benchmarks/index_recall.py`). Twice as many neighbours are fetched as should
+  be needed, because the far end of such a list is less exact: one and a half times as many cost a
+  quarter less and found 0.1% less of the best 100.
 - An exact search reads and compares every admitted vector, a batch at a time.
 - Chroma overwrites a vector in place at 200 a second; deleting and adding it does 500 and more.
   Either leaves tombstones, which cost disk and time (18 ms a search when 97% are removed), so
@@ -75,7 +76,7 @@ class ChromaIndex:
             dimensions: the length of a vector.
 
         Raises:
-            StoreMismatch: it holds vectors of another length, or was written in another format.
+            StoreMismatch: it was written in another format or for vectors of another length.
             StoreCorrupt: the files cannot be read.
         """
         self._folder = folder.resolve()
@@ -131,13 +132,14 @@ class ChromaIndex:
             if wanted < 1:
                 return []
             collection = self._collection(scope.tenant)
-            if seen.admitted <= _COMPARE_ALL and (exact or seen.admitted < seen.total):
-                held, rows = self._few(collection, seen)
-                return best(held, cosines(vector, rows), wanted)
+            if exact and seen.admitted <= _REMEMBERED_VECTORS:
+                return self._nearest_of_few(collection, vector, seen, wanted)
             if exact:
                 return chroma_reads.compared(collection, vector, self._roster.holding(seen), wanted)
             if seen.admitted == seen.total:
                 return chroma_reads.nearest(collection, vector, wanted)
+            if seen.admitted <= _COMPARE_ALL:
+                return self._nearest_of_few(collection, vector, seen, wanted)
             depth = math.ceil(_SPARE_DEPTH * wanted * seen.total / seen.admitted)
             while depth <= _DEEPEST:
                 near = chroma_reads.nearest(collection, vector, depth)
@@ -146,6 +148,8 @@ class ChromaIndex:
                 if len(hits) >= wanted:
                     return hits[:wanted]
                 depth *= _DEEPER
+            if seen.admitted <= _REMEMBERED_VECTORS:
+                return self._nearest_of_few(collection, vector, seen, wanted)
             return chroma_reads.nearest_among(
                 collection, vector, self._roster.holding(seen), wanted
             )
@@ -285,6 +289,12 @@ class ChromaIndex:
         finally:
             self._changes += 1
             self._remembered.clear()
+
+    def _nearest_of_few(
+        self, collection: Collection, vector: FloatVector, seen: Admission, k: int
+    ) -> list[Candidate]:
+        held, rows = self._few(collection, seen)
+        return best(held, cosines(vector, rows), k)
 
     def _few(self, collection: Collection, seen: Admission) -> tuple[list[str], FloatMatrix]:
         """The admitted chunks with their vectors, one a row, remembered until the next change."""

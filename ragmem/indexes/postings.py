@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from ragmem.errors import StoreCorrupt, StoreError, StoreMismatch
+from ragmem.indexes.index_file import IndexFile
 from ragmem.types import FloatVector, TermWeights
 
 _FORMAT = 1
@@ -45,19 +43,17 @@ class Postings:
             StoreMismatch: it was written in another format or with another model.
             StoreCorrupt: it is no readable database.
         """
-        self._path = path
-        self._lock = threading.RLock()
-        self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-        try:
-            with self._mapped():
-                self._prepare(model_id)
-        except StoreError:
-            self._connection.close()
-            raise
+        self._file = IndexFile(
+            path,
+            index="sparse",
+            schema=_SCHEMA,
+            format_version=_FORMAT,
+            made_for=("model", model_id),
+        )
 
     def put(self, vectors: dict[str, TermWeights]) -> None:
         """Add or replace vectors by chunk id."""
-        with self._change() as connection:
+        with self._file.changing() as connection:
             self._remove(connection, list(vectors))
             last = connection.execute("SELECT ifnull(max(number), 0) FROM chunks").fetchone()[0]
             numbered = list(enumerate(vectors.items(), start=last + 1))
@@ -81,15 +77,15 @@ class Postings:
 
     def remove(self, chunk_ids: Sequence[str]) -> None:
         """Remove vectors; unknown ids are no error."""
-        with self._change() as connection:
+        with self._file.changing() as connection:
             self._remove(connection, chunk_ids)
 
     def scores(self, query: TermWeights) -> tuple[Numbers, FloatVector]:
         """The numbers of all chunks that share a term with the query, and their inner products."""
         parts = []
-        with self._lock, self._mapped():
+        with self._file.reading() as connection:
             for term, weight in zip(query.terms.tolist(), query.weights.tolist(), strict=True):
-                for (blob,) in self._connection.execute(
+                for (blob,) in connection.execute(
                     "SELECT postings FROM blocks WHERE term = ? ORDER BY block", (term,)
                 ):
                     held = np.frombuffer(blob, dtype=_POSTING)
@@ -105,8 +101,8 @@ class Postings:
     def scores_of(self, query: TermWeights, chunk_ids: Sequence[str]) -> dict[str, float]:
         """The inner products of these chunks with the query, those above zero."""
         found = {}
-        with self._lock, self._mapped():
-            rows = self._connection.execute(
+        with self._file.reading() as connection:
+            rows = connection.execute(
                 f"SELECT chunk_id, terms, weights FROM chunks WHERE chunk_id IN {_LISTED}",
                 (json.dumps(list(chunk_ids)),),
             ).fetchall()
@@ -126,9 +122,9 @@ class Postings:
 
     def chunk_ids(self, numbers: Sequence[int]) -> dict[int, str]:
         """The chunk ids of these numbers."""
-        with self._lock, self._mapped():
+        with self._file.reading() as connection:
             return dict(
-                self._connection.execute(
+                connection.execute(
                     f"SELECT number, chunk_id FROM chunks WHERE number IN {_LISTED}",
                     (json.dumps(list(numbers)),),
                 )
@@ -136,24 +132,23 @@ class Postings:
 
     def ids(self) -> set[str]:
         """Every chunk id."""
-        with self._lock, self._mapped():
-            return {row[0] for row in self._connection.execute("SELECT chunk_id FROM chunks")}
+        with self._file.reading() as connection:
+            return {row[0] for row in connection.execute("SELECT chunk_id FROM chunks")}
 
     def clear(self) -> None:
         """Remove everything."""
-        with self._change() as connection:
+        with self._file.changing() as connection:
             connection.execute("DELETE FROM blocks")
             connection.execute("DELETE FROM chunks")
 
     def fold(self) -> None:
         """Fold the log into the file, so that what was removed is in neither."""
-        with self._lock, self._mapped():
-            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        with self._file.reading() as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
         """Fold the log into the file and close it."""
-        with self._lock:
-            self._connection.close()
+        self._file.close()
 
     def _remove(self, connection: sqlite3.Connection, chunk_ids: Sequence[str]) -> None:
         listed = (json.dumps(list(chunk_ids)),)
@@ -169,54 +164,6 @@ class Postings:
             left = before[~np.isin(before["number"], numbers)]
             _write_block(connection, term, block, left)
         connection.execute(f"DELETE FROM chunks WHERE chunk_id IN {_LISTED}", listed)
-
-    def _prepare(self, model_id: str) -> None:
-        execute = self._connection.execute
-        execute("PRAGMA journal_mode = WAL")
-        execute("PRAGMA synchronous = FULL")
-        execute("PRAGMA secure_delete = ON")
-        found = execute("PRAGMA user_version").fetchone()[0]
-        if found == 0:
-            with self._change() as connection:
-                for statement in _SCHEMA.split(";"):
-                    connection.execute(statement)
-                connection.execute("CREATE TABLE settings AS SELECT ? AS model", (model_id,))
-                connection.execute(f"PRAGMA user_version = {_FORMAT}")
-            return
-        if found != _FORMAT:
-            raise StoreMismatch(
-                f"the sparse index in {self._path.parent} has format {found}, this ragmem reads "
-                f"{_FORMAT}: run `ragmem reindex` to rebuild it"
-            )
-        made = execute("SELECT model FROM settings").fetchone()[0]
-        if made != model_id:
-            raise StoreMismatch(
-                f"the sparse index in {self._path.parent} was made with {made}, the settings name "
-                f"{model_id}: run `ragmem reindex` to rebuild it"
-            )
-
-    @contextmanager
-    def _change(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, self._mapped():
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection
-            except BaseException:
-                self._connection.execute("ROLLBACK")
-                raise
-            self._connection.execute("COMMIT")
-
-    @contextmanager
-    def _mapped(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.OperationalError as error:
-            raise StoreError(f"the sparse index's {self._path} failed: {error}") from error
-        except sqlite3.DatabaseError as error:
-            raise StoreCorrupt(
-                f"the sparse index's {self._path} cannot be read: {error}; "
-                "`ragmem reindex` rebuilds it from the store"
-            ) from error
 
 
 def _read_block(connection: sqlite3.Connection, term: int, block: int) -> npt.NDArray[np.void]:

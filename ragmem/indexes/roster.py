@@ -10,16 +10,15 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import threading
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ragmem.errors import StoreCorrupt, StoreError, StoreMismatch
 from ragmem.filters import Filter
 from ragmem.indexes.attributes import encode_audience, sees
+from ragmem.indexes.index_file import IndexFile
 from ragmem.indexes.metadata_sets import SCHEMA, MetadataSets
 from ragmem.types import IndexEntry, Metadata, Scope
 
@@ -64,32 +63,34 @@ class Admission:
 
 
 class Roster:
-    """The rows of one dense index. Thread-safe; every change is on disk when its method returns."""
+    """The rows of one index. Thread-safe; every change is on disk when its method returns."""
 
-    def __init__(self, path: Path, *, dimensions: int) -> None:
+    def __init__(self, path: Path, *, dimensions: int, index: str = "dense") -> None:
         """Open the file, creating it where there is none.
+
+        Args:
+            path: the file.
+            dimensions: of the vectors beside it.
+            index: what messages call the index.
 
         Raises:
             StoreMismatch: it was written in another format or for vectors of another length.
             StoreCorrupt: it is no readable database.
         """
-        self._path = path
-        self._lock = threading.RLock()
         self._audiences: dict[str, list[tuple[int, str, int]]] = {}
         self._admissions: dict[tuple[object, ...], Admission] = {}
-        self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-        self._metadata = MetadataSets(self._connection)
-        try:
-            with self._mapped():
-                self._prepare(dimensions)
-        except StoreError:
-            self._connection.close()
-            raise
+        self._file = IndexFile(
+            path,
+            index=index,
+            schema=_SCHEMA,
+            format_version=_FORMAT,
+            made_for=("dimensions", str(dimensions)),
+        )
+        self._metadata = MetadataSets(self._file.connection)
 
     def close(self) -> None:
         """Fold the log into the file and close it."""
-        with self._lock:
-            self._connection.close()
+        self._file.close()
 
     # --- tenants ---------------------------------------------------------------------------------
 
@@ -197,7 +198,7 @@ class Roster:
         """What the scope sees and the filter admits."""
         # By the filter's text, because Python holds filters for 1 and for True to be equal.
         key = (scope.tenant, scope.principals, repr(where))
-        with self._lock:
+        with self._file.reading():
             known = self._admissions.get(key)
             if known is not None:
                 return known
@@ -245,31 +246,6 @@ class Roster:
 
     # --- inside ----------------------------------------------------------------------------------
 
-    def _prepare(self, dimensions: int) -> None:
-        execute = self._connection.execute
-        execute("PRAGMA journal_mode = WAL")
-        execute("PRAGMA synchronous = FULL")
-        execute("PRAGMA secure_delete = ON")
-        found = execute("PRAGMA user_version").fetchone()[0]
-        if found == 0:
-            with self._change() as connection:
-                for statement in _SCHEMA.split(";"):
-                    connection.execute(statement)
-                connection.execute("CREATE TABLE settings AS SELECT ? AS dimensions", (dimensions,))
-                connection.execute(f"PRAGMA user_version = {_FORMAT}")
-            return
-        if found != _FORMAT:
-            raise StoreMismatch(
-                f"the dense index in {self._path.parent} has format {found}, this ragmem reads "
-                f"{_FORMAT}: run `ragmem reindex` to rebuild it"
-            )
-        held = execute("SELECT dimensions FROM settings").fetchone()[0]
-        if held != dimensions:
-            raise StoreMismatch(
-                f"the dense index in {self._path.parent} holds vectors of {held} dimensions, the "
-                f"embedding model makes {dimensions}: run `ragmem reindex` to rebuild it"
-            )
-
     def _leave_behind(self, connection: sqlite3.Connection, chunk_ids: Collection[str]) -> None:
         """Note what these chunks hold now: the next sweep looks whether others do."""
         connection.execute(
@@ -289,38 +265,20 @@ class Roster:
         return self._audiences[tenant]
 
     def _admitted_metadata(self, where: Filter) -> frozenset[int]:
-        with self._mapped():
+        with self._file.reading():
             return self._metadata.admitted(where)
 
     def _rows(self, statement: str, parameters: Sequence[str] = ()) -> list[tuple[Any, ...]]:
-        with self._lock, self._mapped():
-            return self._connection.execute(statement, parameters).fetchall()
+        with self._file.reading() as connection:
+            return connection.execute(statement, parameters).fetchall()
 
     @contextmanager
     def _change(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, self._mapped():
+        with self._file.changing() as connection:
             self._audiences.clear()
             self._metadata.forget()
             self._admissions.clear()
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection
-            except BaseException:
-                self._connection.execute("ROLLBACK")
-                raise
-            self._connection.execute("COMMIT")
-
-    @contextmanager
-    def _mapped(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.OperationalError as error:
-            raise StoreError(f"the dense index's {self._path} failed: {error}") from error
-        except sqlite3.DatabaseError as error:
-            raise StoreCorrupt(
-                f"the dense index's {self._path} cannot be read: {error}; "
-                "`ragmem reindex` rebuilds it from the store"
-            ) from error
+            yield connection
 
 
 def _code(connection: sqlite3.Connection, tenant: str, audience: str) -> int:

@@ -38,7 +38,7 @@ class SparseIndex:
         model_id = encoder.model_id
         folder.mkdir(parents=True, exist_ok=True)
         self._encoder = encoder
-        self._roster = Roster(folder / "roster.sqlite3", dimensions=1)
+        self._roster = Roster(folder / "roster.sqlite3", dimensions=1, index="sparse")
         try:
             self._postings = Postings(folder / "postings.sqlite3", model_id=model_id)
         except StoreError:

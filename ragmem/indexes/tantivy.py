@@ -45,7 +45,12 @@ from ragmem.indexes.analysis import (
     settled,
 )
 from ragmem.indexes.likeness import edits_allowed, likest
-from ragmem.indexes.tantivy_view import TantivyView, add_attributes, declare_attributes
+from ragmem.indexes.tantivy_view import (
+    TantivyView,
+    add_attributes,
+    declare_attributes,
+    holding,
+)
 from ragmem.types import Candidate, IndexEntry, Scope
 
 if TYPE_CHECKING:
@@ -155,9 +160,8 @@ class TantivyIndex:
             matching = self._matching(self._analyzer.groups(text, view.analyzers))
             if not matching or not chunk_ids:
                 return {}
-            make = tantivy.Query
-            these = make.term_set_query(self._schema, "chunk", list(chunk_ids))
-            query = _both(_either(matching), make.const_score_query(these, 0.0))
+            these = holding(self._schema, "chunk", list(chunk_ids))
+            query = _both(_either(matching), tantivy.Query.const_score_query(these, 0.0))
             found = _ranked(view.searcher, query, len(chunk_ids))
         return {each.chunk_id: each.score for each in found}
 
@@ -303,6 +307,7 @@ def _schema() -> tantivy.Schema:
 
 def _ranked(searcher: tantivy.Searcher, query: tantivy.Query, k: int) -> list[Candidate]:
     """The k best, ties at the end of the list settled by chunk id and not by position."""
+    k = min(k, max(1, searcher.num_docs))  # it makes room for as many as it is asked for
     limit = k + 1
     while True:
         hits = searcher.search(query, limit, count=False).hits

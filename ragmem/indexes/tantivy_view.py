@@ -25,6 +25,7 @@ _LONGEST_PART = 30_000
 # Ends the digest that stands for a longer text; no JSON text ends in it.
 _DIGEST = "#"
 _REMEMBERED_RESTRICTIONS = 256
+_MANY_TERMS = 250
 _REMEMBERED_HOLDERS = 10_000
 
 
@@ -100,14 +101,12 @@ class TantivyView:
 
     def _visible(self, scope: Scope) -> tantivy.Query | None:
         """What the scope sees; None when that is everything."""
-        import tantivy
-
         if self._audiences is None:
             self._audiences = list(self._texts("audience", ""))
         seen = [term for term, text in self._audiences if sees(scope, text)]
         if len(seen) == len(self._audiences):
             return None
-        return tantivy.Query.term_set_query(self._schema, "audience", seen)
+        return holding(self._schema, "audience", seen)
 
     def _admitted(self, where: Filter) -> tantivy.Query:
         import tantivy
@@ -115,7 +114,7 @@ class TantivyView:
         make, occur = tantivy.Query, tantivy.Occur
         if isinstance(where, Condition):
             terms, refused = chosen(where, self._values_of(where.field))
-            query = make.term_set_query(self._schema, "metadata", terms)
+            query = holding(self._schema, "metadata", terms)
             return _all_but(query) if refused else query
         if isinstance(where, Not):
             return _all_but(self._admitted(where.part))
@@ -146,6 +145,18 @@ class TantivyView:
             for _, address in self.searcher.search(holders, 1, count=False).hits:
                 held = [long.decode() for long in self.searcher.doc(address)["long"]]
                 yield term, next(long for long in held if _part(long) == text)
+
+
+def holding(schema: tantivy.Schema, field: str, terms: Sequence[str]) -> tantivy.Query:
+    """What has at least one of these terms in a field."""
+    import tantivy
+
+    make = tantivy.Query
+    if len(terms) > _MANY_TERMS:
+        return make.term_set_query(schema, field, list(terms))
+    # A set is first written out as a bit for every entry of the index.
+    parts = [make.term_query(schema, field, term, "basic") for term in terms]
+    return make.boolean_query([(tantivy.Occur.Should, part) for part in parts])
 
 
 def _all_but(query: tantivy.Query) -> tantivy.Query:

@@ -26,6 +26,7 @@ from dataclasses import dataclass, replace
 from ragmem.chunking.sentences import sentence_spans
 from ragmem.errors import ModelError
 from ragmem.indexes.analysis import Analyzer
+from ragmem.models.neutralising import neutralise
 from ragmem.ports import ChatModel, Chunker, Embedder
 from ragmem.store.store import Store
 from ragmem.store.written_contexts import put_context, read_contexts
@@ -49,7 +50,7 @@ _REQUEST = (
     "In one short sentence, say what this passage of the document is about, with the names that "
     "it leaves out."
 )
-_TAG = re.compile(r"<(?=\s*/?\s*(?:document|passage)\b)", re.IGNORECASE)
+_TAGS = ("document", "passage")
 _MARKUP = re.compile(r"<[^<>]*>|[*_`#|]+")
 _LABEL = re.compile(
     r"^\W*(?:(?:context|sentence|answer|summary)\s*:\s*"
@@ -160,7 +161,7 @@ class ContextWriter:
         longest = max(self._chat.count_tokens([_passage(chunk) for chunk in chunks]))
         budget = self._chat.context_tokens - _REPLY_TOKENS - _FRAME_TOKENS - longest
         text = f"{document.title}\n{document.text}" if document.title else document.text
-        text = _defused(text[: max(0, budget) * _CHARACTERS_A_TOKEN])
+        text = neutralise(text[: max(0, budget) * _CHARACTERS_A_TOKEN], tags=_TAGS)
         while text and (tokens := self._chat.count_tokens([text])[0]) > budget:
             text = text[: len(text) * max(0, budget) // (tokens + 1)]
         return f"<document>\n{text.strip()}\n</document>\n"
@@ -212,12 +213,7 @@ def _unheard(done: int, total: int) -> None:
 
 
 def _passage(chunk: Chunk) -> str:
-    return _defused(chunk.embedded_text)
-
-
-def _defused(text: str) -> str:
-    """Text that cannot end the tags it stands in."""
-    return _TAG.sub("＜", text)
+    return neutralise(chunk.embedded_text, tags=_TAGS)
 
 
 def _cleaned(completion: Completion) -> str:

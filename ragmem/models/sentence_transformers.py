@@ -193,9 +193,7 @@ class CrossEncoderReranker:
         """
         if not hits:
             return []
-        pairs = [
-            (question, f"{hit.context}\n{hit.text}" if hit.context else hit.text) for hit in hits
-        ]
+        pairs = [(question, hit.text_in_context) for hit in hits]
         with self._lock:
             scores = self._model().predict(pairs, batch_size=_BATCH_TEXTS, show_progress_bar=False)
         return [float(score) for score in scores]

@@ -183,7 +183,9 @@ class CorrectiveSearch:
                 if text.strip() and text.casefold() not in tried:
                     tried.add(text.casefold())
                     yield _Attempt(name=rewriter.name, text=text, k=k)
-        yield _Attempt(name="deeper", text=question, k=2 * k)
+        deeper = min(2 * k, self.searcher.most_hits)
+        if deeper > k:
+            yield _Attempt(name="deeper", text=question, k=deeper)
 
 
 def _better(

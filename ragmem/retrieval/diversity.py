@@ -7,7 +7,7 @@ questions says otherwise. Exact and near copies are left out without it (`near_d
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -15,10 +15,8 @@ import numpy.typing as npt
 from ragmem.errors import UsageError
 from ragmem.ports import ExplainsScores, Reranker
 from ragmem.query import Reranking
-from ragmem.types import FloatVector, Hit
-
-VectorsOf = Callable[[Sequence[str]], Mapping[str, FloatVector]]
-"""The vectors of chunks by their ids, as `DenseIndex.vectors` gives them."""
+from ragmem.retrieval.readers import VectorsOf
+from ragmem.types import Hit
 
 
 class DiverseReranker:

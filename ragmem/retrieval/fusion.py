@@ -80,9 +80,7 @@ def fuse(lists: Sequence[ScoreList], *, method: FusionMethod, k: int = 60) -> Fu
     raise UsageError(f"{method!r} is no fusion; known are {', '.join(get_args(FusionMethod))}")
 
 
-def unseen_score(
-    lists: Sequence[ScoreList], *, method: FusionMethod, k: int = 60
-) -> float | None:
+def unseen_score(lists: Sequence[ScoreList], *, method: FusionMethod, k: int = 60) -> float | None:
     """What a chunk scores at most that no list holds; None where the lists hold every chunk.
 
     The threshold of Fagin, Lotem and Naor, "Optimal aggregation algorithms for middleware" (JCSS

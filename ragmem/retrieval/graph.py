@@ -1,6 +1,6 @@
 """Candidates that the best ones lead to: passages about what those mention.
 
-The question `who directed the film that was shot in Leland` finds the passage on Leland; that
+The question `who directed the film that was shot in Tarvo` finds the passage on Tarvo; that
 mentions a film, and the passage with the film's title answers. Passages are linked by the names
 they hold (`ragmem.store.names`); how mass walks along the links is in `graph_walk`. No model is
 asked, at ingest or here.
@@ -9,9 +9,10 @@ asked, at ingest or here.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol
 
-from ragmem.chunking.names import names_in, phrases_in, title_names
+from ragmem.chunking.names import everyday, names_in, outermost, phrases_in, title_names
 from ragmem.filters import Filter
 from ragmem.indexes.ranking import cosines_to
 from ragmem.ports import DenseIndex
@@ -26,8 +27,11 @@ _SHARPNESS = 8.0
 """A found passage starts with its score's share of the best one's, to this power."""
 _NAMED = 2.0
 """What a passage starts with whose title the question names."""
-_SHARED = 0.3
+_SHARED = 0.4
 """A name that two passages only share links them so much weaker than a title does."""
+_ALONE = 0.25
+"""Where no title is linked at all, links by shared names weigh so much of that: fusion stretches
+the highest score to 1, whatever it rests on."""
 _TEMPERATURE = 0.1
 _LEAST = 1e-3
 
@@ -82,7 +86,8 @@ class GraphSource:
             details={
                 "damping": DAMPING,
                 "seeds": seeds,
-                "named": tuple(sorted(graph.named)),
+                "sharpness": _SHARPNESS,
+                "named": graph.named,
                 "links": {
                     target: (link.source, link.name, link.weight, found.spread[link.source])
                     for target, link in found.links.items()
@@ -93,14 +98,15 @@ class GraphSource:
 
 
 class _Graph:
-    """The part of the graph around one question."""
+    """The part of the graph around one question; `named` holds titles in it by chunk id."""
 
     def __init__(self, names: NameReader, dense: DenseIndex, look: FirstLook) -> None:
         self._names = names
         self._dense = dense
         self._look = look
         self._similarities: dict[str, float] = {}
-        self.named: set[str] = set()
+        self._by_title = False
+        self.named: dict[str, str] = {}
 
     def seeds(self) -> dict[str, float]:
         """Where the walk starts: the best passages found and those with a title in the question."""
@@ -110,13 +116,15 @@ class _Graph:
         if best > 0.0:
             for chunk_id in list(fused)[:_FOUND_SEEDS]:
                 seeds[chunk_id] = max(0.0, fused[chunk_id] / best) ** _SHARPNESS
-        titles = self._titles(phrases_in(self._look.query.question))
-        for name, holders in self._holders(titles).items():
+        question = self._look.query.question
+        standing = names_in(question)
+        titles = self._titles(phrases_in(question) | standing)
+        for name, holders in self._holders(_spoken_of(titles, standing)).items():
             told = _NAMED * specificity(holders.mentions, most=MOST_MENTIONS)
             for chunk_id, share in self._shares(holders.titled).items():
                 if told * share > seeds.get(chunk_id, 0.0):
                     seeds[chunk_id] = told * share
-                    self.named.add(name)
+                    self.named[chunk_id] = name
         strongest = sorted(seeds, key=lambda each: (-seeds[each], each))[:_MOST_SEEDS]
         return {each: seeds[each] for each in strongest if seeds[each] >= _LEAST}
 
@@ -124,19 +132,26 @@ class _Graph:
         """What the seeds lead to."""
         stored = self._names.read_chunks(list(seeds), scope=self._look.scope)
         own = {key: title_names(each.document_title) for key, each in stored.items()}
-        phrases = {key: phrases_in(each.chunk.text) - own[key] for key, each in stored.items()}
+        phrases = {key: phrases_in(each.chunk.text) for key, each in stored.items()}
         titles = self._titles({phrase for found in phrases.values() for phrase in found})
         held = {
-            key: own[key] | (phrases[key] & titles) | (names_in(each.chunk.text) - own[key])
+            key: _spoken_of(
+                own[key] | (phrases[key] & titles), names_in(each.chunk.text) | own[key]
+            )
             for key, each in stored.items()
         }
-        holders = self._holders({name for names in held.values() for name in names})
-        return [
+        named = {name for names in held.values() for name in names}
+        texts = [each.chunk.text for each in stored.values()]
+        holders = self._holders(named - everyday(named, texts))
+        links = [
             link
             for key, each in stored.items()
             for name in sorted(held[key] & holders.keys())
             for link in self._from(each, name, holders[name], own=name in own[key])
         ]
+        if self._by_title or self.named:
+            return links
+        return [replace(link, weight=link.weight * _ALONE) for link in links]
 
     def _from(self, source: StoredChunk, name: str, holders: Holders, *, own: bool) -> list[Link]:
         """The links of a passage by one name.
@@ -144,9 +159,8 @@ class _Graph:
         A passage with the name as its title speaks for it; without one, those that mention it do.
         """
         elsewhere = _elsewhere(holders.titled, source.document_id)
-        weight = 1.0
-        if own or not elsewhere:
-            weight = _SHARED
+        weight = 1.0 if elsewhere and not own else _SHARED
+        self._by_title = self._by_title or weight == 1.0
         if not elsewhere:
             elsewhere = _elsewhere(holders.mentioning, source.document_id)
         weight *= specificity(holders.mentions, most=MOST_MENTIONS)
@@ -170,6 +184,14 @@ class _Graph:
     def _shares(self, chunk_ids: Collection[str]) -> dict[str, float]:
         known = {key: self._similarities[key] for key in chunk_ids if key in self._similarities}
         return shares(known, temperature=_TEMPERATURE)
+
+
+def _spoken_of(titles: Collection[str], standing: Collection[str]) -> frozenset[str]:
+    """The names a text speaks of: those standing by themselves, and titles not within others.
+
+    A text on New York City does not speak of York.
+    """
+    return outermost(titles) | frozenset(standing)
 
 
 def _elsewhere(holding: Mapping[str, str], document_id: str) -> list[str]:

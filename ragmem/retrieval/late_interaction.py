@@ -46,7 +46,7 @@ class LateInteractionReranker:
         weights = {"component": 1.0, "max_sim": self._weight}
         if not hits:
             return Reranking(scores=(), parts=(), constants={"weights": weights})
-        texts = [f"{hit.context}\n{hit.text}" if hit.context else hit.text for hit in hits]
+        texts = [hit.text_in_context for hit in hits]
         asked, *read = (found.vectors for found in self._embedder.embed_tokens([question, *texts]))
         parts = tuple(
             {"component": hit.score, "max_sim": max_sim(asked, passage)}

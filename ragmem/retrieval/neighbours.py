@@ -5,12 +5,12 @@ It proposes nothing new; it scores the best candidates again by those that are m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 
 import numpy as np
 
 from ragmem.query import FirstLook, Proposal
+from ragmem.retrieval.readers import VectorsOf
 from ragmem.types import FloatMatrix, FloatVector
 
 CANDIDATES = 200
@@ -20,16 +20,11 @@ CANDIDATES = 200
 class NeighbourSource:
     """Scores candidates by their neighbours; the port is `ragmem.ports.CandidateSource`."""
 
-    def __init__(
-        self,
-        vectors_of: Callable[[Sequence[str]], Mapping[str, FloatVector]],
-        *,
-        neighbours: int = 10,
-    ) -> None:
+    def __init__(self, vectors_of: VectorsOf, *, neighbours: int = 10) -> None:
         """Put it together.
 
         Args:
-            vectors_of: the vectors of chunks, each of length one, as a dense index gives them.
+            vectors_of: reads the vectors of chunks.
             neighbours: how many of the most similar candidates speak for each.
         """
         self._vectors_of = vectors_of

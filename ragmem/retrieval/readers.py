@@ -1,11 +1,14 @@
-"""What retrieval and answering read from the store, as small Protocols; the store is not here."""
+"""What retrieval and answering read from store and index, as small seams; neither is here."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from ragmem.types import Scope, StoredChunk
+from ragmem.types import FloatVector, Scope, StoredChunk
+
+VectorsOf = Callable[[Sequence[str]], Mapping[str, FloatVector]]
+"""The vectors of chunks by their ids, each of length one, as `DenseIndex.vectors` gives them."""
 
 
 class ChunkReader(Protocol):

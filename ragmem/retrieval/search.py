@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import islice
 from typing import Literal
 
 from ragmem.errors import UsageError
@@ -32,6 +33,9 @@ from ragmem.retrieval.trace import OpenStage, TraceBuilder
 from ragmem.types import Hit, Scope, SearchResult
 
 Ranking = Literal["default", "lexical", "dense", "fused", "reranked"]
+_STAGES = frozenset(
+    {"understand", "embed", "lexical", "dense", "fused", "combined", "read", "reranked", "enlarged"}
+)
 _SPARE_DEPTH = 10
 """An exact search starts so much deeper than it has hits: deepening costs another scan."""
 
@@ -85,6 +89,22 @@ class WeightedSource:
     weight: float
 
 
+def check_question(question: str) -> None:
+    """Refuse what nothing can be searched with.
+
+    Raises:
+        UsageError: the question is empty, or holds half a surrogate pair, which no model can read.
+    """
+    if not question.strip():
+        raise UsageError("the question is empty; ask something")
+    try:
+        question.encode()
+    except UnicodeEncodeError as error:
+        raise UsageError(
+            "the question holds half a surrogate pair, which is no character; leave it out"
+        ) from error
+
+
 class Searcher:
     """Finds chunks. Thread-safe where its parts are."""
 
@@ -114,7 +134,11 @@ class Searcher:
                 "default".
             enlarger: gives hits more of their text, for the ranking "default" alone.
             settings: how the search runs.
+
+        Raises:
+            UsageError: a source is named as another one or as a stage of the search.
         """
+        _check_names([each.source.name for each in sources])
         self._settings = settings or SearchSettings()
         self._candidates = Candidates(
             embedder=embedder,
@@ -127,6 +151,11 @@ class Searcher:
         self._transforms = tuple(transforms)
         self._sources = tuple(sources)
         self._enlarger = enlarger
+
+    @property
+    def most_hits(self) -> int:
+        """The largest k."""
+        return self._settings.most_hits
 
     def search(
         self,
@@ -154,10 +183,9 @@ class Searcher:
             At most k hits, best first, and the stages that led to them.
 
         Raises:
-            UsageError: the question is empty or k is out of bounds.
+            UsageError: the question is empty or no text, or k is out of bounds.
         """
-        if not question.strip():
-            raise UsageError("the question is empty; ask something")
+        check_question(question)
         if not 1 <= k <= self._settings.most_hits:
             raise UsageError(f"k is {k}; it must lie between 1 and {self._settings.most_hits}")
         chosen = self._settings.default_ranking if ranking == "default" else ranking
@@ -225,8 +253,9 @@ class Searcher:
         components["fused"] = self._fused("fused", lists, trace)
         if with_sources and chosen not in ("lexical", "dense") and self._sources:
             vector = self._candidates.question_vector(query, vectors)
-            look = FirstLook(query=query, vector=vector, scores=dict(components), scope=scope)
-            proposed = [self._proposed(each, look, reach.depth, trace) for each in self._sources]
+            scores = _best_of(lists, components, reach.settle)
+            look = FirstLook(query=query, vector=vector, scores=scores, scope=scope)
+            proposed = [self._proposed(each, look, reach.settle, trace) for each in self._sources]
             components |= {each.name: each.scores for each in proposed}
             components["combined"] = self._fused("combined", [*lists, *proposed], trace)
         return components
@@ -287,3 +316,34 @@ class Searcher:
         }
         stage.details["constants"] = explained.constants
         return list(explained.scores)
+
+
+def _check_names(sources: Sequence[str]) -> None:
+    """Refuse sources whose scores would take another's place in the trace and in a hit.
+
+    Raises:
+        UsageError: a name is taken.
+    """
+    taken = set(_STAGES)
+    for name in sources:
+        # What follows a dot tells the lists of one index apart: `dense.2`.
+        if name.split(".")[0] in taken:
+            raise UsageError(
+                f"a candidate source is called {name!r}, as a stage of the search or another "
+                "source is; give it a name of its own"
+            )
+        taken.add(name)
+
+
+def _best_of(
+    lists: Sequence[ScoreList], components: Mapping[str, Mapping[str, float]], count: int
+) -> dict[str, Mapping[str, float]]:
+    """The components of the best `count` of each list, however many hits are wanted.
+
+    Sources compare chunks with each other: from more of them, they would score each differently.
+    """
+    kept = {chunk_id for each in lists for chunk_id in islice(each.scores, count)}
+    return {
+        name: {chunk_id: score for chunk_id, score in scores.items() if chunk_id in kept}
+        for name, scores in components.items()
+    }

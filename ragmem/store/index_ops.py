@@ -1,6 +1,6 @@
 """Changes that the indexes still have to make.
 
-A row is written in the transaction that changes chunks, and marked done once both indexes hold the
+A row is written in the transaction that changes chunks, and marked done once the indexes hold the
 change. Rows carry ids only: what an added chunk looks like is read from the chunks when the row is
 applied, so a row that was overtaken by a later one does no harm.
 """
@@ -29,7 +29,7 @@ class IndexOp:
 
 
 def append_rebuild(connection: Connection) -> None:
-    """Note that both indexes must be built again from nothing."""
+    """Note that the indexes must be built again from nothing."""
     connection.execute(
         insert(index_ops).values(
             document_id=_EVERYTHING, added=[], removed=[], created_at=utc_now()
@@ -84,7 +84,7 @@ def count_pending(connection: Connection) -> int:
 
 
 def mark_done(connection: Connection, *, up_to: int) -> None:
-    """Note that both indexes hold the changes up to this id."""
+    """Note that the indexes hold the changes up to this id."""
     connection.execute(
         update(index_ops)
         .where(index_ops.c.id <= up_to, index_ops.c.done_at.is_(None))

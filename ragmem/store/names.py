@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, text
+from sqlalchemy import Connection, insert, select
 
 from ragmem.filters import Filter, admits
 from ragmem.store.insert import batches
@@ -67,7 +67,7 @@ def put_names(connection: Connection, named: Iterable[NamedChunk], *, tenant: st
         {"name": key, "role": role, "chunk_id": each.chunk_id}
         for each in named
         for role, names in ((_TITLED, each.titled), (_MENTIONED, each.mentioned))
-        for key in {_key(tenant, name) for name in names}
+        for key in {name_key(tenant, name) for name in names}
     ]
     if rows:
         connection.execute(insert(chunk_names), rows)
@@ -75,23 +75,27 @@ def put_names(connection: Connection, named: Iterable[NamedChunk], *, tenant: st
 
 def titles_among(connection: Connection, names: Collection[str], *, tenant: str) -> set[str]:
     """Those of these names that are a title of a chunk of the tenant."""
-    by_key = {_key(tenant, name): name for name in names}
+    by_key = {name_key(tenant, name): name for name in names}
     found: set[str] = set()
     for batch in batches(sorted(by_key), size=_KEYS_A_STATEMENT):
         listed = ", ".join(f"({key})" for key in batch)
-        query = text(
+        keys = connection.exec_driver_sql(
             f"WITH wanted(name) AS (VALUES {listed}) SELECT name FROM wanted WHERE EXISTS "
-            "(SELECT 1 FROM chunk_names c WHERE c.name = wanted.name AND c.role = :role)"
+            f"(SELECT 1 FROM chunk_names c WHERE c.name = wanted.name AND c.role = {_TITLED})"
         )
-        found.update(by_key[key] for key in connection.execute(query, {"role": _TITLED}).scalars())
+        found.update(by_key[key] for key in keys.scalars())
     return found
 
 
 def read_holders(
     connection: Connection, names: Collection[str], *, scope: Scope, where: Filter | None
 ) -> dict[str, Holders]:
-    """By name, the chunks that hold it, the scope sees and the filter admits."""
-    by_key = {_key(scope.tenant, name): name for name in names}
+    """By name, the chunks that hold it, the scope sees and the filter admits.
+
+    Names that link nothing, because nothing has them as a title and too many mention them, are
+    left out.
+    """
+    by_key = {name_key(scope.tenant, name): name for name in names}
     keys = sorted(by_key)
     titled = _first_chunks(connection, keys, _TITLED, most=MOST_TITLED)
     mentioning = _first_chunks(connection, keys, _MENTIONED, most=MOST_LINKED + 1)
@@ -121,24 +125,25 @@ def _first_chunks(
     connection: Connection, keys: Sequence[int], role: int, *, most: int
 ) -> dict[int, list[str]]:
     """By name, its first chunks in the order of their ids; more than `most` are never read."""
-    one = "SELECT name, chunk_id FROM chunk_names WHERE name = {key} AND role = :role"
+    one = (
+        f"SELECT name, chunk_id FROM chunk_names WHERE name = {{key}} AND role = {role} "
+        f"ORDER BY chunk_id LIMIT {most}"
+    )
     found: dict[int, list[str]] = {}
-    for key, chunk_id in _of_each(
-        connection, f"{one} ORDER BY chunk_id LIMIT :most", keys, role=role, most=most
-    ):
+    for key, chunk_id in _of_each(connection, one, keys):
         found.setdefault(key, []).append(chunk_id)
     return found
 
 
 def _count_mentions(connection: Connection, keys: Sequence[int]) -> dict[int, int]:
-    one = "SELECT name FROM chunk_names WHERE name = {key} AND role = :role LIMIT :most"
-    counted = f"SELECT CAST({{key}} AS BIGINT), count(*) FROM ({one}) AS some"
-    return dict(_of_each(connection, counted, keys, role=_MENTIONED, most=MOST_MENTIONS))
+    one = (
+        f"SELECT min(name), count(*) FROM (SELECT name FROM chunk_names WHERE name = {{key}} "
+        f"AND role = {_MENTIONED} LIMIT {MOST_MENTIONS}) AS mentions"
+    )
+    return dict(_of_each(connection, one, keys))
 
 
-def _of_each(
-    connection: Connection, statement: str, keys: Sequence[int], *, role: int, most: int
-) -> list[tuple[int, Any]]:
+def _of_each(connection: Connection, statement: str, keys: Sequence[int]) -> list[tuple[int, Any]]:
     """The rows of a statement for each name, many names at once.
 
     Text, because composing so many statements takes longer than running them; the names in it are
@@ -147,9 +152,7 @@ def _of_each(
     rows: list[tuple[int, Any]] = []
     for batch in batches(keys, size=_NAMES_A_STATEMENT):
         parts = (f"SELECT * FROM ({statement.format(key=key)}) AS of_one" for key in batch)
-        query = text(" UNION ALL ".join(parts))
-        found = connection.execute(query, {"role": role, "most": most})
-        rows += [(row[0], row[1]) for row in found]
+        rows += [(row[0], row[1]) for row in connection.exec_driver_sql(" UNION ALL ".join(parts))]
     return rows
 
 
@@ -175,6 +178,7 @@ def _admitted(
     return {chunk_id: owner for chunk_id, owner in found.items() if judged[owner]}
 
 
-def _key(tenant: str, name: str) -> int:
+def name_key(tenant: str, name: str) -> int:
+    """What stands for a name in the table: 64 bits of a hash of tenant and name."""
     digest = hashlib.blake2b(f"{tenant}\0{name}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big", signed=True)

@@ -243,9 +243,11 @@ def test_a_question_that_does_not_fit_is_refused_with_both_numbers(world: World)
         answerer(world).answer(question, scope=ANYONE)
 
 
-def test_an_empty_question_is_refused(world: World) -> None:
+def test_a_question_that_is_none_is_refused(world: World) -> None:
     with pytest.raises(UsageError, match="empty"):
         answerer(world).answer("  ", scope=ANYONE)
+    with pytest.raises(UsageError, match="surrogate"):
+        answerer(world).answer("When is lunch \ud83d?", scope=ANYONE)
 
 
 def test_the_longest_question_that_is_accepted_fits_the_context(world: World) -> None:

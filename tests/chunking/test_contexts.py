@@ -1,3 +1,5 @@
+"""What stands before a chunk's text: titles, headings and header rows, within their share."""
+
 from collections.abc import Sequence
 
 from ragmem.chunking.contexts import Contexts

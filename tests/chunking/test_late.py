@@ -1,3 +1,5 @@
+"""Late chunking: windows, their keys, and vectors that know the text around a chunk."""
+
 from __future__ import annotations
 
 import random

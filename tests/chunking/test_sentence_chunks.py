@@ -1,3 +1,5 @@
+"""Chunks of sentences, one each or cut where the subject changes, and choosing a chunker."""
+
 from __future__ import annotations
 
 import random

@@ -1,3 +1,5 @@
+"""Where sentences end."""
+
 import time
 
 import pytest

@@ -67,6 +67,7 @@ def test_search_prints_hits_that_are_in_the_documents(store: Path, docs: Path, r
     assert best["document_uri"] == (docs / "warranty.md").as_uri()
     assert best["text"] == TEXTS["warranty.md"][best["start"] : best["end"]]
     assert {"dense", "lexical", "fused"} <= best["scores"].keys()
+    assert best["matched"] == {}
     assert len(ran.json["hits"]) == 2
     assert "warranty.md" in run("search", "warranty", "--store", store, "--trace").out
 

@@ -283,6 +283,12 @@ def test_equal_scores_are_ordered_by_chunk_id(any_index: LexicalIndex) -> None:
         assert found(any_index, "words", k=k) == everyone[:k]
 
 
+def test_more_may_be_wanted_than_memory_holds(any_index: LexicalIndex) -> None:
+    fill(any_index, entry("a", "battery"), entry("b", "battery"))
+    wanted = any_index.search("battery", k=2**62, scope=Scope())
+    assert [candidate.chunk_id for candidate in wanted] == ["a", "b"]
+
+
 def test_tenants_and_access_lists(any_index: LexicalIndex) -> None:
     fill(
         any_index,

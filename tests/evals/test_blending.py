@@ -25,16 +25,34 @@ CHANGES: list[dict[str, object]] = [
 ]
 
 
+WITHOUT_SOURCES: dict[str, object] = {"graph": False, "neighbours_weight": 0.0}
+
+
 def test_it_equals_a_search_with_these_settings(
+    agent: Agent, data: BeirData, open_agent: Callable[[Settings], Agent]
+) -> None:
+    agent.close()
+    neutral = {**NEUTRAL, **WITHOUT_SOURCES}
+    with open_agent(Settings(**neutral)) as plain:  # type: ignore[arg-type]
+        collected = collect(plain, data, progress=quiet)
+    for changed in CHANGES:
+        settings = Settings(**{**neutral, **changed})  # type: ignore[arg-type]
+        with open_agent(settings) as other:
+            searched = ranked_documents(other, data, progress=quiet, k=100)
+        assert blend(collected, settings) == searched, changed
+
+
+def test_sources_are_weighed_again_as_they_proposed(
     agent: Agent, data: BeirData, open_agent: Callable[[Settings], Agent]
 ) -> None:
     collected = collect(agent, data, progress=quiet)
     agent.close()
-    for changed in CHANGES:
-        settings = Settings(**{**NEUTRAL, **changed})  # type: ignore[arg-type]
+    assert "neighbours" in collected.sources
+    for weight in (0.1, 0.7):
+        settings = Settings(**{**NEUTRAL, "neighbours_weight": weight})  # type: ignore[arg-type]
         with open_agent(settings) as other:
             searched = ranked_documents(other, data, progress=quiet, k=100)
-        assert blend(collected, settings) == searched, changed
+        assert blend(collected, settings) == searched
 
 
 def test_grids_grow_and_begin_with_the_settings_as_they_are() -> None:

@@ -168,7 +168,7 @@ def test_a_closed_index_says_so(tmp_path: Path) -> None:
 
 def test_other_dimensions_are_a_mismatch(tmp_path: Path) -> None:
     ChromaIndex(tmp_path, dimensions=DIMENSIONS).close()
-    with pytest.raises(StoreMismatch, match=r"8 dimensions.*makes 16.*reindex"):
+    with pytest.raises(StoreMismatch, match=r"made with dimensions 8, and now it is 16.*reindex"):
         ChromaIndex(tmp_path, dimensions=16)
 
 
@@ -219,6 +219,7 @@ def test_rows_without_vectors_do_no_harm(tmp_path: Path, monkeypatch: pytest.Mon
     """As a kill in the middle of adding leaves them, and as a thread sees one being added."""
     monkeypatch.setattr(chroma, "_COMPARE_ALL", 100)
     monkeypatch.setattr(chroma, "_DEEPEST", 0)
+    monkeypatch.setattr(chroma, "_REMEMBERED_VECTORS", 200)
     index = ChromaIndex(tmp_path, dimensions=DIMENSIONS)
     rows = vectors(600)
     away = rows[:, 0] < 0

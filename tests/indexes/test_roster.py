@@ -77,7 +77,7 @@ def test_the_last_of_a_repeated_entry_counts(roster: Roster) -> None:
 def test_a_search_without_a_filter_reads_no_metadata(roster: Roster) -> None:
     roster.put([entry(f"c{number}", year=number) for number in range(20)])
     statements: list[str] = []
-    roster._connection.set_trace_callback(statements.append)
+    roster._file.connection.set_trace_callback(statements.append)
     assert roster.admission(Scope(), None).admitted == 20
     assert statements
     assert not [text for text in statements if "field_values" in text or "holdings" in text]

@@ -142,7 +142,8 @@ def test_what_is_deleted_is_in_no_file(tmp_path: Path) -> None:
 def test_another_models_index_is_refused(tmp_path: Path) -> None:
     SparseIndex(tmp_path / "sparse", WordEncoder()).close()
 
-    with pytest.raises(StoreMismatch, match=r"made with words, the settings name others.*reindex"):
+    expected = r"made with model words, and now it is others.*reindex"
+    with pytest.raises(StoreMismatch, match=expected):
         SparseIndex(tmp_path / "sparse", WordEncoder(model_id="others"))
 
 

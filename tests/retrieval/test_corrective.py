@@ -13,8 +13,7 @@ from ragmem.filters import Condition, Filter
 from ragmem.query import Query, Wording
 from ragmem.retrieval.corrective import CorrectiveBudget, CorrectiveSearch, Judgement
 from ragmem.retrieval.rerank import FeatureReranker
-from ragmem.retrieval.rewriting import RULES, Rewriter, by_transform, feedback, keywords
-from ragmem.retrieval.rewriting import rarest_terms as rarest
+from ragmem.retrieval.rewriting import RULES, Rewriter, by_transform
 from ragmem.retrieval.search import Searcher, SearchSettings
 from ragmem.retrieval.trace import TraceBuilder
 from ragmem.types import Hit, Scope, Trace
@@ -90,7 +89,7 @@ def world() -> World:
     return made
 
 
-def searcher(made: World, *, transforms: Sequence[Filters] = ()) -> Searcher:
+def searcher(made: World, *, transforms: Sequence[Filters] = (), most_hits: int = 1000) -> Searcher:
     return Searcher(
         embedder=made.embedder,
         dense=made.dense,
@@ -98,7 +97,7 @@ def searcher(made: World, *, transforms: Sequence[Filters] = ()) -> Searcher:
         chunks=made,
         reranker=FeatureReranker(),
         transforms=transforms,
-        settings=SearchSettings(candidates=1),
+        settings=SearchSettings(candidates=1, most_hits=most_hits),
     )
 
 
@@ -187,6 +186,12 @@ def test_the_last_attempt_looks_deeper_and_then_nothing_is_left() -> None:
     assert end == {"round": 2, "stopped": "nothing left to try"}
 
 
+def test_no_attempt_looks_deeper_than_a_search_may() -> None:
+    bounded = searcher(world(), most_hits=1)
+    _, trace = tried(Wants("cocoa"), search=bounded)
+    assert rounds(trace) == [{"round": 1, "stopped": "nothing left to try"}]
+
+
 def test_no_text_is_searched_for_twice_and_none_that_is_empty() -> None:
     wants = Wants("none")
     _, trace = tried(
@@ -268,38 +273,3 @@ def test_reading_on_is_the_last_resort_and_is_judged_as_well() -> None:
 def test_a_negative_budget_is_refused(bound: str) -> None:
     with pytest.raises(UsageError, match=bound):
         CorrectiveBudget(**{bound: -1})  # type: ignore[arg-type]
-
-
-def hit(text: str, *, title: str = "") -> Hit:
-    return Hit(
-        document_uri=text,
-        document_title=title,
-        chunk_id=text,
-        text=text,
-        start=0,
-        end=len(text),
-        score=1.0,
-        scores={},
-    )
-
-
-def test_keywords_leave_out_what_carries_no_content() -> None:
-    assert keywords("What is the boiling point of the water?", [], ANYONE) == [
-        "boiling point water"
-    ]
-
-
-def test_the_rarest_terms_are_those_that_the_hits_lack() -> None:
-    hits = [hit("Tea is brewed in water."), hit("Water boils.", title="Tea")]
-    assert rarest("is jasmine tea brewed in water", hits, ANYONE) == ["jasmine brewed"]
-    assert rarest("", hits, ANYONE) == [""]
-
-
-def test_feedback_adds_what_the_best_hits_share() -> None:
-    hits = [
-        *(hit("Matcha is whisked."), hit("Matcha is green."), hit("Sencha is green.")),
-        *(hit("Grass is green."), hit("Paint is green.")),
-    ]
-    assert feedback("what is matcha tea", hits, ANYONE) == ["what is matcha tea green"]
-    assert feedback("tea", [hit("Only one."), hit("And another.")], ANYONE) == []
-    assert feedback("tea", [], ANYONE) == []

@@ -200,7 +200,7 @@ def worlds(draw: st.DrawFn) -> tuple[Texts, list[Hit]]:
     """Documents that share sentences, and spans of them, best first."""
     sentences = st.lists(st.sampled_from(SENTENCES), min_size=1, max_size=8)
     world = Texts({uri: "".join(draw(sentences)) for uri in "def"})
-    hits = []
+    hits: dict[str, Hit] = {}
     for rank in range(draw(st.integers(0, 12))):
         uri = draw(st.sampled_from("def"))
         text = world.texts[uri]
@@ -209,8 +209,9 @@ def worlds(draw: st.DrawFn) -> tuple[Texts, list[Hit]]:
         if draw(st.booleans()):  # a whole sentence, as chunkers cut
             start = text.rfind(".", 0, start) + 1
             end = text.find(".", end - 1) + 1 or len(text)
-        hits.append(hit(start, end, 1.0 / (rank + 1), uri=uri, world=world))
-    return world, list({each.chunk_id: each for each in hits}.values())
+        made = hit(start, end, 1.0 / (rank + 1), uri=uri, world=world)
+        hits.setdefault(made.chunk_id, made)
+    return world, list(hits.values())
 
 
 @given(made=worlds(), budget=st.integers(0, 80))

@@ -9,8 +9,9 @@ from search_world import World
 
 from ragmem.errors import UsageError
 from ragmem.indexes.ranking import cosines_to
+from ragmem.query import FirstLook, Proposal
 from ragmem.retrieval.rerank import FeatureReranker
-from ragmem.retrieval.search import Ranking, Searcher, SearchSettings
+from ragmem.retrieval.search import Ranking, Searcher, SearchSettings, WeightedSource
 from ragmem.types import Candidate, Hit, Scope
 
 ANYONE = Scope()
@@ -24,6 +25,16 @@ class BackwardsReranker:
 
     def rerank(self, question: str, hits: Sequence[Hit]) -> list[float]:
         return [float(row) - 100.0 for row in range(len(hits))]
+
+
+class Proposes:
+    """Proposes nothing, under any name."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def propose(self, look: FirstLook, *, k: int) -> Proposal:
+        return Proposal(scores={})
 
 
 WORDS = ("Green", "White", "Yellow", "Dark", "Young", "Broken")
@@ -45,6 +56,7 @@ def searcher(world: World, settings: SearchSettings | None = None, **parts: obje
         lexical=world.lexical,
         chunks=world,
         reranker=parts.get("reranker", FeatureReranker()),  # type: ignore[arg-type]
+        sources=parts.get("sources", ()),  # type: ignore[arg-type]
         settings=settings,
     )
 
@@ -178,6 +190,11 @@ def test_an_empty_question_is_refused(world: World, question: str) -> None:
         searcher(world).search(question, k=1, scope=ANYONE)
 
 
+def test_half_a_surrogate_pair_is_refused(world: World) -> None:
+    with pytest.raises(UsageError, match="surrogate"):
+        searcher(world).search("tea \ud83d", k=1, scope=ANYONE)
+
+
 @pytest.mark.parametrize("k", [0, -1, 1001])
 def test_k_has_bounds(world: World, k: int) -> None:
     with pytest.raises(UsageError, match="between 1 and 1000"):
@@ -197,3 +214,10 @@ def test_settings_that_cannot_be_followed_are_refused() -> None:
         SearchSettings(candidates=0)
     with pytest.raises(UsageError, match="dense_weight"):
         SearchSettings(dense_weight=1.5)
+
+
+@pytest.mark.parametrize("names", [["dense"], ["fused"], ["lexical.2"], ["own", "own"]])
+def test_a_source_with_a_name_that_is_taken_is_refused(world: World, names: list[str]) -> None:
+    sources = [WeightedSource(source=Proposes(name), weight=0.5) for name in names]
+    with pytest.raises(UsageError, match=f"called '{names[-1]}'"):
+        searcher(world, sources=sources)

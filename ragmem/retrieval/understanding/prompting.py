@@ -7,12 +7,12 @@ texts); nothing here touches a query.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 
 from ragmem.errors import GenerationError
+from ragmem.models.neutralising import neutralise
 from ragmem.ports import ChatModel
 from ragmem.types import Message
 
@@ -20,8 +20,6 @@ LONGEST_QUESTION = 1000
 """Longer questions, in characters, are searched for as they are: they hold enough words."""
 
 _LONGEST_REASON = 200
-_MARKUP = re.compile(r"<(?=\s*[/|]?\s*\w)|\[(?=/?INST\])|(?<=\|)>")
-
 
 Data = Mapping[str, str]
 """Texts of others, by the name of their tag."""
@@ -107,16 +105,10 @@ def object_schema(properties: Mapping[str, object]) -> dict[str, object]:
     }
 
 
-def neutralise(text: str) -> str:
-    """Defuse what a model could take for our tags or a chat template's control tokens.
-
-    The opening character of each becomes its full-width twin: readable, but no markup.
-    """
-    return _MARKUP.sub(lambda found: {"<": "＜", "[": "［", ">": "＞"}[found[0]], text)
-
-
 def _tagged(data: Data) -> str:
-    return "\n".join(f"<{tag}>\n{neutralise(text)}\n</{tag}>" for tag, text in data.items())
+    return "\n".join(
+        f"<{tag}>\n{neutralise(text, tags=data)}\n</{tag}>" for tag, text in data.items()
+    )
 
 
 def reason(error: Exception) -> str:

@@ -74,7 +74,7 @@ TIME_WORDS: Mapping[str, TimeWords] = MappingProxyType(
             units={"day": "days?", "week": "weeks?", "month": "months?", "year": "years?"},
         ),
         "de": TimeWords(
-            since=("seit", "ab", "seit dem", "ab dem", "seit der", "seit dem"),
+            since=("seit", "ab", "seit dem", "ab dem", "seit der"),
             after=("nach", "nach dem"),
             before=("vor", "vor dem"),
             until=("bis", "bis zum"),
