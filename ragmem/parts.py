@@ -22,7 +22,6 @@ from ragmem.ports import (
     Connector,
     DenseIndex,
     Embedder,
-    EmbedsTokens,
     LexicalIndex,
     Parser,
     QueryTransform,
@@ -30,13 +29,10 @@ from ragmem.ports import (
     SuggestsTerms,
     TokenCounter,
 )
-from ragmem.retrieval.enlarging import Enlarger
-from ragmem.retrieval.feedback import FeedbackSource
-from ragmem.retrieval.graph import GraphSource
-from ragmem.retrieval.neighbours import NeighbourSource
 from ragmem.retrieval.rewriting import RULES, Rewriter, by_transform
-from ragmem.retrieval.search import Searcher, SearchSettings, WeightedSource
+from ragmem.retrieval.search import Searcher
 from ragmem.retrieval.understanding import Technique
+from ragmem.search_parts import enlarger_for, reranker_for, search_settings, sources_for
 from ragmem.settings import Settings
 from ragmem.store.reader import StoreReader
 from ragmem.store.stamp import Stamp
@@ -134,7 +130,7 @@ class Parts:
     def _chunk_tokens(self) -> int:
         """The setting, or less than what is read at once where a model writes contexts too."""
         settings = self.settings
-        if settings.chunk_tokens or not settings.write_context or settings.late_chunking:
+        if settings.chunk_tokens or not settings.write_context:
             return settings.chunk_tokens
         from ragmem.chunking.choosing import CHUNK_TOKENS
         from ragmem.ingestion.written_context import CONTEXT_TOKENS
@@ -209,47 +205,13 @@ class Parts:
             UsageError: it needs a chat model and the settings name none, or vectors of tokens and
                 the embedder gives none.
         """
-        if self.settings.diversity == 0.0:
-            return self._plain_reranker()
-        from ragmem.retrieval.diversity import DiverseReranker
-
-        by_score = self._given.reranker is None and self.settings.reranker == "none"
-        return DiverseReranker(
-            None if by_score else self._plain_reranker(),
-            self.dense.vectors,
-            diversity=self.settings.diversity,
+        return reranker_for(
+            self.settings,
+            given=self._given.reranker,
+            embedder=lambda: self.embedder,
+            dense=lambda: self.dense,
+            chat=partial(self._chat_for, "the listwise reranker"),
         )
-
-    def _plain_reranker(self) -> Reranker:
-        if self._given.reranker is not None:
-            return self._given.reranker
-        if self.settings.reranker in ("features", "none"):  # none: only where it is asked for
-            from ragmem.retrieval.rerank import FeatureReranker
-
-            return FeatureReranker()
-        if self.settings.reranker == "listwise":
-            from ragmem.retrieval.listwise import ListwiseReranker
-
-            return ListwiseReranker(
-                self._chat_for("the listwise reranker"),
-                window=self.settings.listwise_window,
-                step=self.settings.listwise_step,
-                passage_tokens=self.settings.listwise_passage_tokens,
-            )
-        if self.settings.reranker == "late_interaction":
-            from ragmem.retrieval.late_interaction import LateInteractionReranker
-
-            if not isinstance(self.embedder, EmbedsTokens):
-                raise UsageError(
-                    f"{self.embedder.model_id} gives no vectors of single tokens, which the "
-                    "late_interaction reranker compares; choose another reranker"
-                )
-            return LateInteractionReranker(
-                self.embedder, weight=self.settings.late_interaction_weight
-            )
-        from ragmem.models.sentence_transformers import CrossEncoderReranker
-
-        return CrossEncoderReranker(self.settings.reranker)
 
     @_part
     def chat(self) -> ChatModel | None:
@@ -319,59 +281,18 @@ class Parts:
 
     def searcher(self, store: Store) -> Searcher:
         """A searcher over a store."""
-        settings = self.settings
+        reader = StoreReader(store)
         return Searcher(
             embedder=self.embedder,
             dense=self.dense,
             lexical=self.lexical,
-            chunks=StoreReader(store),
+            chunks=reader,
             reranker=self.reranker,
             transforms=self.transforms(store),
-            sources=self._sources(store),
-            enlarger=self._enlarger(store),
-            settings=SearchSettings(
-                candidates=settings.candidates,
-                fusion=settings.fusion,
-                dense_weight=settings.dense_weight,
-                default_ranking="reranked"
-                if settings.reranker != "none" or settings.diversity > 0.0
-                else "fused",
-                rerank_candidates=settings.rerank_candidates,
-                collapse_near_duplicates=settings.collapse_near_duplicates,
-                question_sentences=settings.question_sentences,
-            ),
+            sources=sources_for(self.settings, dense=self.dense, sparse=self.sparse, reader=reader),
+            enlarger=enlarger_for(self.settings, reader),
+            settings=search_settings(self.settings),
         )
-
-    def _enlarger(self, store: Store) -> Enlarger | None:
-        settings = self.settings
-        if settings.enlarge == "none":
-            return None
-        return Enlarger(
-            documents=StoreReader(store),
-            to=settings.enlarge,
-            sentences=settings.enlarge_sentences,
-            characters=settings.enlarge_characters,
-        )
-
-    def _sources(self, store: Store) -> list[WeightedSource]:
-        """What proposes candidates beside the dense and the lexical index."""
-        settings = self.settings
-        sources: list[WeightedSource] = []
-        if self.sparse is not None:
-            from ragmem.retrieval.sparse import SparseSource
-
-            source = SparseSource(self.sparse)
-            sources.append(WeightedSource(source=source, weight=settings.sparse_weight))
-        if settings.graph:
-            graph = GraphSource(names=StoreReader(store), dense=self.dense)
-            sources.append(WeightedSource(source=graph, weight=settings.graph_weight))
-        if settings.feedback_weight > 0.0:
-            feedback = FeedbackSource(self.dense)
-            sources.append(WeightedSource(source=feedback, weight=settings.feedback_weight))
-        if settings.neighbours_weight > 0.0:
-            likeness = NeighbourSource(self.dense.vectors)
-            sources.append(WeightedSource(source=likeness, weight=settings.neighbours_weight))
-        return sources
 
     def indexer(self, store: Store) -> Indexer:
         """What makes the indexes follow a store."""

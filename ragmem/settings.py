@@ -21,6 +21,9 @@ from ragmem.retrieval.fusion import FusionMethod
 from ragmem.retrieval.understanding import DATE_FIELDS, DATE_LANGUAGES, Technique
 
 _PREFIX = "RAGMEM_"
+_MOST_WEIGHT = 100.0
+_MOST_CANDIDATES = 10_000
+_MOST_CHARACTERS = 2**31
 _OTHER_VARIABLES = frozenset({"RAGMEM_STORE", "RAGMEM_REQUIRE_MODELS"})
 """Read elsewhere: the commands' default store; whether tests may skip what needs models."""
 
@@ -105,8 +108,8 @@ class Settings(BaseSettings):
     context_tokens: int = Field(default=2048, ge=256)
     reranker: str = "features"
     sparse_model: str = ""
-    sparse_weight: float = Field(default=0.5, ge=0.0)
-    late_interaction_weight: float = Field(default=1.0, ge=0.0)
+    sparse_weight: float = Field(default=0.5, ge=0.0, le=_MOST_WEIGHT)
+    late_interaction_weight: float = Field(default=1.0, ge=0.0, le=_MOST_WEIGHT)
     diversity: float = Field(default=0.0, ge=0.0, le=1.0)
     listwise_window: int = Field(default=10, ge=2)
     listwise_step: int = Field(default=5, ge=1)
@@ -123,23 +126,23 @@ class Settings(BaseSettings):
     late_chunking: bool = False
     write_context: bool = False
     max_file_bytes: int = Field(default=100 * 2**20, ge=1)
-    candidates: int = Field(default=100, ge=1)
+    candidates: int = Field(default=100, ge=1, le=_MOST_CANDIDATES)
     fusion: FusionMethod = "min_max_convex"
     dense_weight: float = Field(default=0.6, ge=0.0, le=1.0)
     least_sufficiency: float = 0.67
     corrective_searches: int = Field(default=0, ge=0)
     corrective_seconds: float = Field(default=5.0, ge=0.0)
-    rerank_candidates: int = Field(default=20, ge=1)
+    rerank_candidates: int = Field(default=20, ge=1, le=_MOST_CANDIDATES)
     collapse_near_duplicates: bool = True
     question_sentences: bool = True
     graph: bool = True
-    graph_weight: float = Field(default=0.7, ge=0.0)
-    neighbours_weight: float = Field(default=0.35, ge=0.0)
-    feedback_weight: float = Field(default=0.0, ge=0.0)
+    graph_weight: float = Field(default=0.7, ge=0.0, le=_MOST_WEIGHT)
+    neighbours_weight: float = Field(default=0.35, ge=0.0, le=_MOST_WEIGHT)
+    feedback_weight: float = Field(default=0.0, ge=0.0, le=_MOST_WEIGHT)
     enlarge: Literal["none", "sentences", "section"] = "none"
-    enlarge_sentences: int = Field(default=3, ge=1)
-    enlarge_characters: int = Field(default=2000, ge=1)
-    max_characters: int = Field(default=10_000_000, ge=1)
+    enlarge_sentences: int = Field(default=3, ge=1, le=100)
+    enlarge_characters: int = Field(default=2000, ge=1, le=_MOST_CHARACTERS)
+    max_characters: int = Field(default=10_000_000, ge=1, le=_MOST_CHARACTERS)
     parse_workers: int = Field(default=2, ge=1)
     parse_timeout_seconds: float = Field(default=60.0, gt=0)
     parse_memory_bytes: int = Field(default=2**30, ge=2**26)

@@ -8,7 +8,7 @@ asked, at ingest or here.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Protocol
 
@@ -18,6 +18,7 @@ from ragmem.indexes.ranking import cosines_to
 from ragmem.ports import DenseIndex
 from ragmem.query import FirstLook, Proposal
 from ragmem.retrieval.graph_walk import DAMPING, Link, shares, specificity, walk
+from ragmem.retrieval.readers import ChunkReader
 from ragmem.store.names import MOST_MENTIONS, Holders
 from ragmem.types import Scope, StoredChunk
 
@@ -36,15 +37,11 @@ _TEMPERATURE = 0.1
 _LEAST = 1e-3
 
 
-class NameReader(Protocol):
+class NameReader(ChunkReader, Protocol):
     """Reads chunks and which of them hold which names."""
 
-    def read_chunks(self, chunk_ids: Sequence[str], *, scope: Scope) -> Mapping[str, StoredChunk]:
-        """The chunks that exist and that the scope sees, by id; the others are left out."""
-        ...
-
-    def titles_among(self, names: Collection[str], *, tenant: str) -> set[str]:
-        """Those of these names that are a title of a chunk of the tenant."""
+    def titles_among(self, names: Collection[str], *, scope: Scope) -> set[str]:
+        """Those of these names that are a title of a chunk that the scope sees."""
         ...
 
     def holders(
@@ -171,7 +168,7 @@ class _Graph:
         ]
 
     def _titles(self, names: Collection[str]) -> set[str]:
-        return self._names.titles_among(names, tenant=self._look.scope.tenant)
+        return self._names.titles_among(names, scope=self._look.scope)
 
     def _holders(self, names: Collection[str]) -> Mapping[str, Holders]:
         holders = self._names.holders(names, scope=self._look.scope, where=self._look.query.where)

@@ -7,11 +7,12 @@ belongs to `ragmem.chunking.names`.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert, select, text
 
 from ragmem.filters import Filter, admits
 from ragmem.store.insert import batches
@@ -27,6 +28,12 @@ MOST_MENTIONS = 200
 """Mentions of a name are counted up to here."""
 
 _TITLED, _MENTIONED = 0, 1
+_ACL = "CAST(d.acl AS TEXT)"
+_SEEN = "seen_by_scope"
+_FROM_SEEN = (
+    "FROM chunk_names n JOIN chunks c ON c.id = n.chunk_id "
+    f"JOIN documents d ON d.id = c.document_id WHERE {_SEEN}"
+)
 _KEYS_A_STATEMENT = 5000
 _NAMES_A_STATEMENT = 200  # SQLite joins at most 500 by UNION
 
@@ -52,8 +59,8 @@ class Holders:
     Attributes:
         titled: those whose title it is, at most `MOST_TITLED`.
         mentioning: those that mention it; none where they are more than `MOST_LINKED`.
-        mentions: how many chunks of the tenant mention it, counted up to `MOST_MENTIONS` where it
-            is a title.
+        mentions: how many chunks that the scope sees mention it, counted up to `MOST_MENTIONS`
+            where it is a title.
     """
 
     titled: Mapping[str, str]
@@ -73,17 +80,19 @@ def put_names(connection: Connection, named: Iterable[NamedChunk], *, tenant: st
         connection.execute(insert(chunk_names), rows)
 
 
-def titles_among(connection: Connection, names: Collection[str], *, tenant: str) -> set[str]:
-    """Those of these names that are a title of a chunk of the tenant."""
-    by_key = {name_key(tenant, name): name for name in names}
+def titles_among(connection: Connection, names: Collection[str], *, scope: Scope) -> set[str]:
+    """Those of these names that are a title of a chunk that the scope sees."""
+    by_key = {name_key(scope.tenant, name): name for name in names}
     found: set[str] = set()
     for batch in batches(sorted(by_key), size=_KEYS_A_STATEMENT):
         listed = ", ".join(f"({key})" for key in batch)
-        keys = connection.exec_driver_sql(
+        keys = _executed(
+            connection,
             f"WITH wanted(name) AS (VALUES {listed}) SELECT name FROM wanted WHERE EXISTS "
-            f"(SELECT 1 FROM chunk_names c WHERE c.name = wanted.name AND c.role = {_TITLED})"
+            f"(SELECT 1 {_FROM_SEEN} AND n.name = wanted.name AND n.role = {_TITLED})",
+            scope,
         )
-        found.update(by_key[key] for key in keys.scalars())
+        found.update(by_key[row[0]] for row in keys)
     return found
 
 
@@ -97,11 +106,11 @@ def read_holders(
     """
     by_key = {name_key(scope.tenant, name): name for name in names}
     keys = sorted(by_key)
-    titled = _first_chunks(connection, keys, _TITLED, most=MOST_TITLED)
-    mentioning = _first_chunks(connection, keys, _MENTIONED, most=MOST_LINKED + 1)
+    titled = _first_chunks(connection, keys, _TITLED, most=MOST_TITLED, scope=scope)
+    mentioning = _first_chunks(connection, keys, _MENTIONED, most=MOST_LINKED + 1, scope=scope)
     counts = {key: len(chunk_ids) for key, chunk_ids in mentioning.items()}
     frequent = [key for key, count in counts.items() if count > MOST_LINKED]
-    counts |= _count_mentions(connection, [key for key in frequent if key in titled])
+    counts |= _count_mentions(connection, [key for key in frequent if key in titled], scope=scope)
     for key in frequent:
         del mentioning[key]
     looked_at = {each for held in (titled, mentioning) for ids in held.values() for each in ids}
@@ -122,28 +131,30 @@ def read_holders(
 
 
 def _first_chunks(
-    connection: Connection, keys: Sequence[int], role: int, *, most: int
+    connection: Connection, keys: Sequence[int], role: int, *, most: int, scope: Scope
 ) -> dict[int, list[str]]:
-    """By name, its first chunks in the order of their ids; more than `most` are never read."""
+    """By name, the first `most` of its chunks that the scope sees, in the order of their ids."""
     one = (
-        f"SELECT name, chunk_id FROM chunk_names WHERE name = {{key}} AND role = {role} "
-        f"ORDER BY chunk_id LIMIT {most}"
+        f"SELECT n.name, n.chunk_id {_FROM_SEEN} AND n.name = {{key}} AND n.role = {role} "
+        f"ORDER BY n.chunk_id LIMIT {most}"
     )
     found: dict[int, list[str]] = {}
-    for key, chunk_id in _of_each(connection, one, keys):
+    for key, chunk_id in _of_each(connection, one, keys, scope=scope):
         found.setdefault(key, []).append(chunk_id)
     return found
 
 
-def _count_mentions(connection: Connection, keys: Sequence[int]) -> dict[int, int]:
+def _count_mentions(connection: Connection, keys: Sequence[int], *, scope: Scope) -> dict[int, int]:
     one = (
-        f"SELECT min(name), count(*) FROM (SELECT name FROM chunk_names WHERE name = {{key}} "
-        f"AND role = {_MENTIONED} LIMIT {MOST_MENTIONS}) AS mentions"
+        f"SELECT min(name), count(*) FROM (SELECT n.name {_FROM_SEEN} AND n.name = {{key}} "
+        f"AND n.role = {_MENTIONED} LIMIT {MOST_MENTIONS}) AS mentions"
     )
-    return dict(_of_each(connection, one, keys))
+    return dict(_of_each(connection, one, keys, scope=scope))
 
 
-def _of_each(connection: Connection, statement: str, keys: Sequence[int]) -> list[tuple[int, Any]]:
+def _of_each(
+    connection: Connection, statement: str, keys: Sequence[int], *, scope: Scope
+) -> list[tuple[int, Any]]:
     """The rows of a statement for each name, many names at once.
 
     Text, because composing so many statements takes longer than running them; the names in it are
@@ -152,8 +163,26 @@ def _of_each(connection: Connection, statement: str, keys: Sequence[int]) -> lis
     rows: list[tuple[int, Any]] = []
     for batch in batches(keys, size=_NAMES_A_STATEMENT):
         parts = (f"SELECT * FROM ({statement.format(key=key)}) AS of_one" for key in batch)
-        rows += [(row[0], row[1]) for row in connection.exec_driver_sql(" UNION ALL ".join(parts))]
+        found = _executed(connection, " UNION ALL ".join(parts), scope)
+        rows += [(row[0], row[1]) for row in found]
     return rows
+
+
+def _executed(connection: Connection, statement: str, scope: Scope) -> Sequence[Any]:
+    """The rows of a statement with `_FROM_SEEN`, seen by the scope.
+
+    What is out of sight must not count: how often a name is held would tell of it.
+    """
+    seen = [f"{_ACL} = '[]'"]
+    values: dict[str, str] = {}
+    for number, principal in enumerate(sorted(scope.principals)):
+        # The access list is JSON, so this is what a principal looks like in it. SQLite's LIKE
+        # takes capitals for small letters; removing the principal says the same everywhere.
+        values[f"principal{number}"] = json.dumps(principal)
+        seen.append(f"replace({_ACL}, :principal{number}, '') <> {_ACL}")
+    return list(
+        connection.execute(text(statement.replace(_SEEN, f"({' OR '.join(seen)})")), values)
+    )
 
 
 def _admitted(

@@ -48,10 +48,10 @@ class StoreReader:
             found = read_chunks(connection, ids, scope=scope)
         return [found[each] for each in ids if each in found]
 
-    def titles_among(self, names: Collection[str], *, tenant: str) -> set[str]:
-        """Those of these names that are a title of a chunk of the tenant."""
+    def titles_among(self, names: Collection[str], *, scope: Scope) -> set[str]:
+        """Those of these names that are a title of a chunk that the scope sees."""
         with self._store.reading() as connection:
-            return titles_among(connection, names, tenant=tenant)
+            return titles_among(connection, names, scope=scope)
 
     def holders(
         self, names: Collection[str], *, scope: Scope, where: Filter | None

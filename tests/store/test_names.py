@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from sqlalchemy import select, text
 
 from ragmem.filters import equals
@@ -73,9 +74,9 @@ def test_titles_are_told_from_other_names(store: Store) -> None:
     put(store, "b", titled="copper hill", tenant="other")
     wanted = {"tarvo", "iron lake", "copper hill", *(f"name {n}" for n in range(6000))}
     with store.reading() as connection:
-        assert titles_among(connection, wanted, tenant="default") == {"tarvo"}
-        assert titles_among(connection, wanted, tenant="other") == {"copper hill"}
-        assert titles_among(connection, set(), tenant="other") == set()
+        assert titles_among(connection, wanted, scope=Scope()) == {"tarvo"}
+        assert titles_among(connection, wanted, scope=Scope(tenant="other")) == {"copper hill"}
+        assert titles_among(connection, set(), scope=Scope(tenant="other")) == set()
 
 
 def test_holders_are_what_scope_and_filter_admit(store: Store) -> None:
@@ -91,8 +92,28 @@ def test_holders_are_what_scope_and_filter_admit(store: Store) -> None:
     document_id = document_id_of(tenant="default", uri="a")
     assert everyone["tarvo"].titled == {titled: document_id}
     assert everyone["tarvo"].mentioning.keys() == {open_to_all}
-    assert everyone["tarvo"].mentions == 2
+    assert (everyone["tarvo"].mentions, ana["tarvo"].mentions) == (1, 2)
     assert (ana["tarvo"].titled, ana["tarvo"].mentioning.keys()) == ({}, {mine})
+
+
+@pytest.mark.parametrize("principal", ["user:ana", 'user:a"na', "user:a\\na", "user:%", "user:ä"])
+def test_what_is_out_of_sight_counts_nowhere(store: Store, principal: str) -> None:
+    alone = put(store, "z", titled="tarvo", mentioned="sea")
+    hidden = frozenset({principal, "group:staff"})
+    put(store, "a", titled="tarvo", chunks=MOST_TITLED + 3, acl=hidden)
+    put(store, "b", mentioned="sea", chunks=MOST_LINKED + 3, acl=hidden)
+    put(store, "c", titled="hill", acl=hidden)
+    user = principal.removeprefix("user:")
+    for scope in (Scope(), Scope(user=user + "x"), Scope(user=user.upper() + "b")):
+        with store.reading() as connection:
+            found = read_holders(connection, ["tarvo", "sea"], scope=scope, where=None)
+            assert titles_among(connection, ["hill"], scope=scope) == set()
+        assert list(found["tarvo"].titled) == list(found["sea"].mentioning) == alone
+        assert found["sea"].mentions == 1
+    with store.reading() as connection:
+        seen = Scope(user=user)
+        assert titles_among(connection, ["hill"], scope=seen) == {"hill"}
+        assert "sea" not in read_holders(connection, ["sea"], scope=seen, where=None)
 
 
 def test_frequent_names_are_read_only_so_far(store: Store) -> None:
