@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from ragmem.errors import UsageError
 from ragmem.types import Candidate, FloatMatrix, FloatVector
+
+_Float = TypeVar("_Float", np.float32, np.float64)
 
 
 def best(ids: Sequence[str], scores: FloatVector, k: int) -> list[Candidate]:
@@ -53,6 +57,15 @@ def cosines_to(vector: FloatVector, vectors: Mapping[str, FloatVector]) -> dict[
         return {}
     scores = cosines(vector, np.stack(list(vectors.values())))
     return dict(zip(vectors, map(float, scores), strict=True))
+
+
+def products(rows: npt.NDArray[_Float]) -> npt.NDArray[_Float]:
+    """The inner product of each row with each; shape (n, n) for n rows, at least one.
+
+    Row by row: for the whole product, the linear algebra library starts threads that wait for each
+    other, which on a busy machine takes 30 ms instead of 1.
+    """
+    return np.stack([rows @ row for row in rows])
 
 
 def check_shape(vectors: FloatMatrix, *, rows: int, dimensions: int) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ragmem.errors import UsageError
+from ragmem.indexes.ranking import products
 from ragmem.ports import ExplainsScores, Reranker
 from ragmem.query import Reranking
 from ragmem.retrieval.readers import VectorsOf
@@ -94,7 +95,7 @@ class DiverseReranker:
         rows = [row for row, hit in enumerate(hits) if hit.chunk_id in vectors]
         if rows:
             matrix = np.stack([vectors[hits[row].chunk_id] for row in rows]).astype(np.float64)
-            cosines[np.ix_(rows, rows)] = matrix @ matrix.T
+            cosines[np.ix_(rows, rows)] = products(matrix)
         return cosines
 
 

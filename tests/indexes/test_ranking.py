@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ragmem.indexes.ranking import best, cosines
+from ragmem.indexes.ranking import best, cosines, products
 
 
 def test_best_settles_ties_by_id_even_at_the_end_of_the_list() -> None:
@@ -28,3 +28,11 @@ def test_a_cosine_is_the_same_whatever_the_other_rows() -> None:
     for _ in range(20):
         chosen = random.choice(500, size=random.integers(1, 60), replace=False)
         assert cosines(rows[0], rows[chosen]).tolist() == every[chosen].tolist()
+
+
+def test_products_are_those_of_each_row_with_each() -> None:
+    rows = np.random.default_rng(1).normal(size=(7, 5)).astype(np.float32)
+    found = products(rows)
+    assert found.shape == (7, 7)
+    assert found == pytest.approx(rows @ rows.T, abs=1e-5)
+    assert np.array_equal(found, found.T)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from ragmem.ports import ChatModel
-from ragmem.query import Query
 from ragmem.retrieval.understanding.prompting import Prompt
-from ragmem.retrieval.understanding.rewording import Rewording, reword
-from ragmem.types import Scope
+from ragmem.retrieval.understanding.rewording import Rewording, RewordingTransform
 
 _PROMPT = Prompt(
     instruction=(
@@ -24,7 +22,7 @@ _PROMPT = Prompt(
 )
 
 
-class Decompose:
+class Decompose(RewordingTransform):
     """Searches with the parts of a question beside it; one call of the model.
 
     A single part is no decomposition and is dropped.
@@ -38,9 +36,8 @@ class Decompose:
             parts: the most of them.
             weight: the say of each; the question has 1.
         """
-        self._chat = chat
-        self._wanted = Rewording(
-            name=self.name,
+        wanted = Rewording(
+            name="decompose",
             prompt=_PROMPT,
             key="questions",
             form="questions",
@@ -48,12 +45,4 @@ class Decompose:
             fewest=2,
             weight=weight,
         )
-
-    @property
-    def name(self) -> str:
-        """What the trace calls it."""
-        return "decompose"
-
-    def transform(self, query: Query, *, scope: Scope) -> Query:  # noqa: ARG002
-        """The query with the parts of its question; see `ragmem.ports.QueryTransform`."""
-        return reword(query, self._wanted, self._chat)
+        super().__init__(chat, wanted)

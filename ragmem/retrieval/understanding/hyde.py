@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from ragmem.ports import ChatModel
-from ragmem.query import Query
 from ragmem.retrieval.understanding.prompting import Prompt
-from ragmem.retrieval.understanding.rewording import Rewording, reword
-from ragmem.types import Scope
+from ragmem.retrieval.understanding.rewording import Rewording, RewordingTransform
 
 _PROMPT = Prompt(
     instruction=(
@@ -25,7 +23,7 @@ _PROMPT = Prompt(
 )
 
 
-class HypotheticalDocument:
+class HypotheticalDocument(RewordingTransform):
     """Searches the dense index with a made-up passage beside the question; one call of the model.
 
     Gao, Ma, Lin and Callan, "Precise Zero-Shot Dense Retrieval without Relevance Labels"
@@ -41,21 +39,12 @@ class HypotheticalDocument:
             longest: its most characters.
             weight: its say; the question has 1.
         """
-        self._chat = chat
-        self._wanted = Rewording(
-            name=self.name,
+        wanted = Rewording(
+            name="hyde",
             prompt=_PROMPT,
             key="passage",
             form="passage",
             longest=longest,
             weight=weight,
         )
-
-    @property
-    def name(self) -> str:
-        """What the trace calls it."""
-        return "hyde"
-
-    def transform(self, query: Query, *, scope: Scope) -> Query:  # noqa: ARG002
-        """The query with a passage for the dense index; see `ragmem.ports.QueryTransform`."""
-        return reword(query, self._wanted, self._chat)
+        super().__init__(chat, wanted)

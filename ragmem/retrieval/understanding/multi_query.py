@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from ragmem.ports import ChatModel
-from ragmem.query import Query
 from ragmem.retrieval.understanding.prompting import Prompt
-from ragmem.retrieval.understanding.rewording import Rewording, reword
-from ragmem.types import Scope
+from ragmem.retrieval.understanding.rewording import Rewording, RewordingTransform
 
 _PROMPT = Prompt(
     instruction=(
@@ -27,7 +25,7 @@ _PROMPT = Prompt(
 )
 
 
-class MultiQuery:
+class MultiQuery(RewordingTransform):
     """Searches with up to n other wordings beside the question; one call of the model."""
 
     def __init__(self, chat: ChatModel, *, wordings: int = 3, weight: float = 0.3) -> None:
@@ -38,21 +36,12 @@ class MultiQuery:
             wordings: the most of them.
             weight: the say of each; the question has 1.
         """
-        self._chat = chat
-        self._wanted = Rewording(
-            name=self.name,
+        wanted = Rewording(
+            name="multi_query",
             prompt=_PROMPT,
             key="wordings",
             form="questions",
             most=wordings,
             weight=weight,
         )
-
-    @property
-    def name(self) -> str:
-        """What the trace calls it."""
-        return "multi_query"
-
-    def transform(self, query: Query, *, scope: Scope) -> Query:  # noqa: ARG002
-        """The query with other wordings; see `ragmem.ports.QueryTransform`."""
-        return reword(query, self._wanted, self._chat)
+        super().__init__(chat, wanted)

@@ -22,6 +22,7 @@ from ragmem.retrieval.understanding.prompting import (
     object_schema,
     reason,
 )
+from ragmem.types import Scope
 
 _CHARACTERS_A_TOKEN = 3
 _TOKENS_AROUND = 32
@@ -70,6 +71,24 @@ class Rewording:
                 f"{self.name}: at most {self.most} texts of {self.longest} characters and weight "
                 f"{self.weight}; counts must be at least 1 and the weight above 0"
             )
+
+
+class RewordingTransform:
+    """Adds what a chat model writes to a question's wordings; the port is `QueryTransform`."""
+
+    def __init__(self, chat: ChatModel, wanted: Rewording) -> None:
+        """Take the model and what to ask it for."""
+        self._chat = chat
+        self._wanted = wanted
+
+    @property
+    def name(self) -> str:
+        """What the trace calls it."""
+        return self._wanted.name
+
+    def transform(self, query: Query, *, scope: Scope) -> Query:  # noqa: ARG002
+        """The query with what the model wrote; see `ragmem.ports.QueryTransform`."""
+        return reword(query, self._wanted, self._chat)
 
 
 def reword(query: Query, wanted: Rewording, chat: ChatModel) -> Query:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from ragmem.ports import ChatModel
-from ragmem.query import Query
 from ragmem.retrieval.understanding.prompting import Prompt
-from ragmem.retrieval.understanding.rewording import Rewording, reword
-from ragmem.types import Scope
+from ragmem.retrieval.understanding.rewording import Rewording, RewordingTransform
 
 _PROMPT = Prompt(
     instruction=(
@@ -23,7 +21,7 @@ _PROMPT = Prompt(
 )
 
 
-class StepBack:
+class StepBack(RewordingTransform):
     """Searches with one more general question beside the question; one call of the model.
 
     Zheng et al., "Take a Step Back: Evoking Reasoning via Abstraction in Large Language Models"
@@ -37,20 +35,11 @@ class StepBack:
             chat: writes the general question.
             weight: its say; the question has 1.
         """
-        self._chat = chat
-        self._wanted = Rewording(
-            name=self.name,
+        wanted = Rewording(
+            name="step_back",
             prompt=_PROMPT,
             key="general",
             form="question",
             weight=weight,
         )
-
-    @property
-    def name(self) -> str:
-        """What the trace calls it."""
-        return "step_back"
-
-    def transform(self, query: Query, *, scope: Scope) -> Query:  # noqa: ARG002
-        """The query with a more general question; see `ragmem.ports.QueryTransform`."""
-        return reword(query, self._wanted, self._chat)
+        super().__init__(chat, wanted)
