@@ -176,8 +176,9 @@ class Searcher:
             where: a filter over document metadata, applied before ranking.
             ranking: which order to return; "default" is the one the settings name.
             exact: compare with every vector instead of searching the graph of nearest ones, and
-                look as deep as it takes: the hits are then the k best by fused score of all that
-                the scope sees and the filter admits. About 20 ms for a thousand such chunks.
+                look as deep as it takes: the ranking "fused" then has the k best of all that the
+                scope sees and the filter admits; sources and the reranker work as always. About
+                20 ms for a thousand such chunks.
 
         Returns:
             At most k hits, best first, and the stages that led to them.

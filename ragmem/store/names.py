@@ -17,7 +17,7 @@ from sqlalchemy import Connection, insert, select, text
 from ragmem.filters import Filter, admits
 from ragmem.store.insert import batches
 from ragmem.store.metadata import from_json
-from ragmem.store.schema import chunk_names, chunks, documents
+from ragmem.store.schema import chunk_names, documents
 from ragmem.types import Scope
 
 MOST_TITLED = 64
@@ -108,21 +108,26 @@ def read_holders(
     keys = sorted(by_key)
     titled = _first_chunks(connection, keys, _TITLED, most=MOST_TITLED, scope=scope)
     mentioning = _first_chunks(connection, keys, _MENTIONED, most=MOST_LINKED + 1, scope=scope)
-    counts = {key: len(chunk_ids) for key, chunk_ids in mentioning.items()}
+    counts = {key: len(held) for key, held in mentioning.items()}
     frequent = [key for key, count in counts.items() if count > MOST_LINKED]
     counts |= _count_mentions(connection, [key for key in frequent if key in titled], scope=scope)
     for key in frequent:
         del mentioning[key]
-    looked_at = {each for held in (titled, mentioning) for ids in held.values() for each in ids}
+    looked_at = {
+        owner
+        for by_name in (titled, mentioning)
+        for held in by_name.values()
+        for owner in held.values()
+    }
     admitted = _admitted(connection, sorted(looked_at), scope=scope, where=where)
 
-    def owners(chunk_ids: Sequence[str]) -> dict[str, str]:
-        return {each: admitted[each] for each in chunk_ids if each in admitted}
+    def kept(held: Mapping[str, str]) -> dict[str, str]:
+        return {chunk_id: owner for chunk_id, owner in held.items() if owner in admitted}
 
     return {
         by_key[key]: Holders(
-            titled=owners(titled.get(key, ())),
-            mentioning=owners(mentioning.get(key, ())),
+            titled=kept(titled.get(key, {})),
+            mentioning=kept(mentioning.get(key, {})),
             mentions=counts.get(key, 0),
         )
         for key in keys
@@ -132,15 +137,15 @@ def read_holders(
 
 def _first_chunks(
     connection: Connection, keys: Sequence[int], role: int, *, most: int, scope: Scope
-) -> dict[int, list[str]]:
-    """By name, the first `most` of its chunks that the scope sees, in the order of their ids."""
+) -> dict[int, dict[str, str]]:
+    """By name, the first `most` of its chunks that the scope sees, by id, with their documents."""
     one = (
-        f"SELECT n.name, n.chunk_id {_FROM_SEEN} AND n.name = {{key}} AND n.role = {role} "
-        f"ORDER BY n.chunk_id LIMIT {most}"
+        f"SELECT n.name, n.chunk_id, c.document_id {_FROM_SEEN} AND n.name = {{key}} "
+        f"AND n.role = {role} ORDER BY n.chunk_id LIMIT {most}"
     )
-    found: dict[int, list[str]] = {}
-    for key, chunk_id in _of_each(connection, one, keys, scope=scope):
-        found.setdefault(key, []).append(chunk_id)
+    found: dict[int, dict[str, str]] = {}
+    for key, chunk_id, document_id in _of_each(connection, one, keys, scope=scope):
+        found.setdefault(key, {})[chunk_id] = document_id
     return found
 
 
@@ -149,22 +154,21 @@ def _count_mentions(connection: Connection, keys: Sequence[int], *, scope: Scope
         f"SELECT min(name), count(*) FROM (SELECT n.name {_FROM_SEEN} AND n.name = {{key}} "
         f"AND n.role = {_MENTIONED} LIMIT {MOST_MENTIONS}) AS mentions"
     )
-    return dict(_of_each(connection, one, keys, scope=scope))
+    return {row[0]: row[1] for row in _of_each(connection, one, keys, scope=scope)}
 
 
 def _of_each(
     connection: Connection, statement: str, keys: Sequence[int], *, scope: Scope
-) -> list[tuple[int, Any]]:
+) -> list[Any]:
     """The rows of a statement for each name, many names at once.
 
     Text, because composing so many statements takes longer than running them; the names in it are
     whole numbers made here.
     """
-    rows: list[tuple[int, Any]] = []
+    rows: list[Any] = []
     for batch in batches(keys, size=_NAMES_A_STATEMENT):
         parts = (f"SELECT * FROM ({statement.format(key=key)}) AS of_one" for key in batch)
-        found = _executed(connection, " UNION ALL ".join(parts), scope)
-        rows += [(row[0], row[1]) for row in found]
+        rows += _executed(connection, " UNION ALL ".join(parts), scope)
     return rows
 
 
@@ -186,25 +190,19 @@ def _executed(connection: Connection, statement: str, scope: Scope) -> Sequence[
 
 
 def _admitted(
-    connection: Connection, chunk_ids: Sequence[str], *, scope: Scope, where: Filter | None
-) -> Mapping[str, str]:
-    """Those of these chunks that the scope sees and the filter admits, with their documents."""
-    found: dict[str, str] = {}
-    judged: dict[str, bool] = {}
-    for batch in batches(chunk_ids):
-        owners = connection.execute(
-            select(chunks.c.id, chunks.c.document_id).where(chunks.c.id.in_(batch))
-        )
-        found |= {row.id: row.document_id for row in owners}
-    for batch in batches(sorted(set(found.values()))):
+    connection: Connection, document_ids: Sequence[str], *, scope: Scope, where: Filter | None
+) -> set[str]:
+    """Those of these documents that the scope sees and the filter admits."""
+    found: set[str] = set()
+    for batch in batches(document_ids):
         query = select(
             documents.c.id, documents.c.tenant, documents.c.acl, documents.c.metadata
         ).where(documents.c.id.in_(batch))
         for row in connection.execute(query).mappings():
-            judged[row["id"]] = scope.sees(
-                tenant=row["tenant"], acl=frozenset(row["acl"])
-            ) and admits(where, from_json(row["metadata"]))
-    return {chunk_id: owner for chunk_id, owner in found.items() if judged[owner]}
+            seen = scope.sees(tenant=row["tenant"], acl=frozenset(row["acl"]))
+            if seen and admits(where, from_json(row["metadata"])):
+                found.add(row["id"])
+    return found
 
 
 def name_key(tenant: str, name: str) -> int:
